@@ -1,0 +1,123 @@
+//! Where a request is allowed or refused: the only caller of `Policy::decide`.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use palisade_policy::{Decision, Grants, Limits, MountRequest, Refusal, Request};
+use rustix::fs::{Mode, OFlags};
+
+use crate::{Error, Kind, MountSpec, Result, SandboxSpec};
+
+/// A request which was granted, its directories open. Cheap to clone; any number of sandboxes can be made from it.
+#[derive(Clone)]
+pub struct Admission(pub(crate) Arc<Admitted>);
+
+pub(crate) struct Admitted {
+    pub grants: Grants,
+    pub limits: Limits,
+    /// What guests see as their environment.
+    pub env: Vec<(String, String)>,
+    /// One for each of the grants' mounts, in order.
+    pub directories: Vec<Arc<OwnedFd>>,
+}
+
+impl Admission {
+    /// What was granted.
+    pub fn grants(&self) -> &Grants {
+        &self.0.grants
+    }
+
+    /// The limits that were granted.
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+}
+
+impl std::fmt::Debug for Admission {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Admission")
+            .field("grants", &self.0.grants)
+            .field("limits", &self.0.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Decides on `spec`. The directory that is judged is the one that is opened: it is opened first, and judged by where
+/// the opened directory is.
+pub(crate) fn admit(spec: &SandboxSpec, state_dir: &Path) -> Result<Admission> {
+    let opened = spec
+        .mounts
+        .iter()
+        .map(|mount| open(mount, state_dir))
+        .collect::<Result<Vec<_>>>()?;
+    let mut mounts = Vec::with_capacity(opened.len());
+    let mut directories = Vec::with_capacity(opened.len());
+    for (mount, (host, directory)) in spec.mounts.iter().zip(opened) {
+        mounts.push(MountRequest {
+            host,
+            guest: mount.guest.clone(),
+            access: mount.access,
+        });
+        directories.push(directory);
+    }
+    let request = Request {
+        mounts,
+        env: spec.env.clone(),
+        limits: spec.limits.clone(),
+    };
+    match spec.policy.decide(&request) {
+        Ok(Decision { grants, limits }) => {
+            let env = grants
+                .env
+                .iter()
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect();
+            Ok(Admission(Arc::new(Admitted {
+                grants,
+                limits,
+                env,
+                directories,
+            })))
+        }
+        Err(Refusal::Denied(denials)) => Err(denials.into()),
+        Err(Refusal::Invalid(problems)) => {
+            let all = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+            Err(Error::new(Kind::InvalidInput, all))
+        }
+    }
+}
+
+/// Opens a host directory and finds where it really is.
+fn open(mount: &MountSpec, state_dir: &Path) -> Result<(PathBuf, Arc<OwnedFd>)> {
+    let failed = |error: io::Error| {
+        let kind = match error.kind() {
+            io::ErrorKind::NotFound => Kind::NotFound,
+            _ => Kind::InvalidInput,
+        };
+        Error::new(
+            kind,
+            format!("cannot mount {:?} at {}: {error}", mount.host, mount.guest),
+        )
+        .with_source(error)
+    };
+    let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
+    let opened = rustix::fs::open(&mount.host, flags, Mode::empty()).map_err(|errno| failed(errno.into()))?;
+    let real = real_path(&opened).map_err(failed)?;
+    if real.starts_with(state_dir) || state_dir.starts_with(&real) {
+        return Err(Error::new(
+            Kind::InvalidInput,
+            format!(
+                "cannot mount {:?} at {}: it holds palisade's state directory {state_dir:?}, or lies in it",
+                mount.host, mount.guest
+            ),
+        ));
+    }
+    Ok((real, Arc::new(opened)))
+}
+
+/// The absolute path of an open directory.
+fn real_path(directory: &impl std::os::fd::AsRawFd) -> io::Result<PathBuf> {
+    std::fs::read_link(format!("/proc/self/fd/{}", directory.as_raw_fd()))
+}

@@ -1,0 +1,105 @@
+//! What runs programs. A second backend is one more implementation of [`Backend`].
+
+pub(crate) mod wasm;
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use palisade_policy::{Clocks, Metering, Nans, Random};
+
+use crate::limits::{Counter, Limit, Refusals};
+use crate::stdio::{GuestInput, GuestOutput};
+use crate::{Ending, Program, Result, Workspace};
+
+/// A way of running programs.
+pub(crate) trait Backend: Send + Sync + 'static {
+    /// Makes the program of `job` ready. An error means that it cannot be run.
+    fn prepare(&self, job: Job) -> Preparing;
+}
+
+/// What is done before a program starts, and does not count as its time: compiling it, say.
+pub(crate) type Preparing = Pin<Box<dyn Future<Output = Result<Running>> + Send>>;
+
+/// A program which runs to its end.
+///
+/// Dropping the future ends the program, and not polling it makes it stand still. The caller enforces time, processor
+/// share and kill by that; everything else in the [`Job`] is the backend's to enforce.
+pub(crate) type Running = Pin<Box<dyn Future<Output = Result<Ending>> + Send>>;
+
+/// One program to run, with all that it was granted.
+pub(crate) struct Job {
+    pub program: Program,
+    /// The first is the name that the program sees as its own.
+    pub args: Vec<String>,
+    pub env: Vec<(String, String)>,
+    pub workspace: Workspace,
+    pub stdin: GuestInput,
+    pub stdout: GuestOutput,
+    pub stderr: GuestOutput,
+    pub clocks: Clocks,
+    pub random: Random,
+    pub metering: Metering,
+    pub nans: Nans,
+    /// Fuel it may use; `None`: any amount.
+    pub fuel: Option<u64>,
+    /// The memory of the whole sandbox.
+    pub memory: Arc<Counter>,
+    pub refusals: Arc<Refusals>,
+    /// What the program uses, counted as it runs, so that it is known however the program ends.
+    pub meter: Arc<Meter>,
+}
+
+/// What one process has used so far.
+#[derive(Debug, Default)]
+pub(crate) struct Meter {
+    pub fuel: AtomicU64,
+    pub peak_memory: AtomicU64,
+    pub read: AtomicU64,
+    pub written: AtomicU64,
+    /// Host calls made.
+    calls: AtomicU64,
+    /// Bytes which the current host call handled and the guest has not paid for.
+    unpaid: AtomicU64,
+}
+
+impl Meter {
+    pub(crate) fn count_call(&self) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    /// Counts bytes read from files or standard input, and charges for them.
+    pub(crate) fn count_read(&self, bytes: usize) {
+        self.read.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.charge_bytes(bytes);
+    }
+
+    /// Counts bytes written to files or standard output and error, and charges for them.
+    pub(crate) fn count_written(&self, bytes: usize) {
+        self.written.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.charge_bytes(bytes);
+    }
+
+    /// Charges for `bytes` which a host call handles for the guest.
+    pub(crate) fn charge_bytes(&self, bytes: usize) {
+        self.unpaid.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// The bytes to pay for now.
+    pub(crate) fn take_unpaid(&self) -> u64 {
+        self.unpaid.swap(0, Ordering::Relaxed)
+    }
+}
+
+/// Why a guest is ended from within a host call; it travels as the error of a trap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Stop {
+    #[error("the guest exits with {0}")]
+    Exit(u8),
+    #[error("the limit of {0:?} is passed")]
+    Limit(Limit),
+}

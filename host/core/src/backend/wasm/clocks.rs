@@ -1,0 +1,83 @@
+//! The clocks and random numbers that a guest sees: the machine's, or fixed ones for runs that can be repeated.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use palisade_policy::Clocks as Grant;
+use rand::SeedableRng;
+
+/// The clocks of one process.
+pub(crate) trait Clocks: Send + Sync {
+    /// Time since the Unix epoch.
+    fn wall(&self) -> Duration;
+    /// Nanoseconds since some moment before the process started.
+    fn monotonic(&self) -> u64;
+    fn resolution(&self) -> Duration;
+}
+
+pub(crate) fn from_grant(grant: Grant) -> Arc<dyn Clocks> {
+    match grant {
+        Grant::Real => Arc::new(Real {
+            started: Instant::now(),
+        }),
+        Grant::Fixed { start } => Arc::new(Fixed {
+            start: start.as_system_time().duration_since(UNIX_EPOCH).unwrap_or_default(),
+            readings: AtomicU64::new(0),
+        }),
+    }
+}
+
+/// Random numbers which depend on `seed` alone.
+pub(crate) fn seeded(seed: u64) -> Box<dyn wasmtime_wasi::Rng + Send> {
+    Box::new(rand_chacha::ChaCha12Rng::seed_from_u64(seed))
+}
+
+struct Real {
+    started: Instant,
+}
+
+impl Clocks for Real {
+    fn wall(&self) -> Duration {
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    }
+
+    fn monotonic(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    fn resolution(&self) -> Duration {
+        Duration::from_nanos(1)
+    }
+}
+
+/// Clocks which go on by a microsecond with every reading, so that a program which waits for them to go on does not
+/// wait for ever.
+struct Fixed {
+    /// Since the Unix epoch.
+    start: Duration,
+    readings: AtomicU64,
+}
+
+const STEP: Duration = Duration::from_micros(1);
+
+impl Fixed {
+    fn read(&self) -> Duration {
+        let readings = self.readings.fetch_add(1, Ordering::Relaxed);
+        Duration::from_micros(readings)
+    }
+}
+
+impl Clocks for Fixed {
+    fn wall(&self) -> Duration {
+        self.start.saturating_add(self.read())
+    }
+
+    fn monotonic(&self) -> u64 {
+        u64::try_from(self.read().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    fn resolution(&self) -> Duration {
+        STEP
+    }
+}

@@ -1,0 +1,118 @@
+//! Wasmtime engines: one for each combination of what has to be compiled in.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use palisade_policy::{Metering, Nans};
+use wasmtime::{Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use crate::{Error, Kind, Result};
+
+/// How often a running guest comes back to its supervisor.
+const TICK: Duration = Duration::from_millis(10);
+
+/// What differs between engines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Variant {
+    pub metering: Metering,
+    pub nans: Nans,
+}
+
+impl Variant {
+    fn index(self) -> usize {
+        let metering = match self.metering {
+            Metering::Fuel => 0,
+            Metering::Time => 1,
+        };
+        let nans = match self.nans {
+            Nans::Native => 0,
+            Nans::Canonical => 2,
+        };
+        metering + nans
+    }
+}
+
+/// The engines of one host, each made when it is first asked for.
+pub(crate) struct Engines {
+    max_instances: u32,
+    made: [OnceLock<Engine>; 4],
+}
+
+impl Engines {
+    pub(crate) fn new(max_instances: u32) -> Self {
+        Self {
+            max_instances,
+            made: Default::default(),
+        }
+    }
+
+    pub(crate) fn get(&self, variant: Variant) -> Result<&Engine> {
+        let slot = &self.made[variant.index()];
+        if let Some(engine) = slot.get() {
+            return Ok(engine);
+        }
+        let engine = Engine::new(&config(variant, self.max_instances)).map_err(|error| {
+            Error::new(
+                Kind::Unavailable,
+                format!("cannot set up the WebAssembly engine: {error:#}"),
+            )
+        })?;
+        // Two callers may race here; the loser's engine is dropped unused.
+        if slot.set(engine).is_ok() {
+            start_ticking(slot.get().expect("it was set above").weak())?;
+        }
+        Ok(slot.get().expect("it is set by now"))
+    }
+}
+
+fn config(variant: Variant, max_instances: u32) -> Config {
+    let mut config = Config::new();
+    config
+        .strategy(wasmtime::Strategy::Cranelift)
+        .consume_fuel(variant.metering == Metering::Fuel)
+        .epoch_interruption(true)
+        .cranelift_nan_canonicalization(variant.nans == Nans::Canonical)
+        .relaxed_simd_deterministic(variant.nans == Nans::Canonical)
+        .wasm_exceptions(true)
+        // A shared memory would pass the limiter by.
+        .shared_memory(false)
+        .concurrency_support(false)
+        .memory_init_cow(true)
+        .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(32))
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(max_instances)));
+    config
+}
+
+fn pool(max_instances: u32) -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(max_instances)
+        // A component holds several core modules, a Python one 14.
+        .total_core_instances(max_instances.saturating_mul(4))
+        .total_memories(max_instances)
+        .total_tables(max_instances.saturating_mul(4))
+        .total_stacks(max_instances)
+        .total_gc_heaps(max_instances.min(1000))
+        .table_elements(100_000)
+        .max_memories_per_module(16)
+        .max_tables_per_module(16)
+        .linear_memory_keep_resident(2 << 20)
+        .table_keep_resident(64 << 10)
+        .pagemap_scan(Enabled::Auto);
+    pool
+}
+
+/// Advances the engine's epoch until the engine is gone.
+fn start_ticking(engine: EngineWeak) -> Result<()> {
+    let tick = move || {
+        while let Some(engine) = engine.upgrade() {
+            engine.increment_epoch();
+            drop(engine);
+            std::thread::sleep(TICK);
+        }
+    };
+    std::thread::Builder::new()
+        .name("palisade-epoch".into())
+        .spawn(tick)
+        .map(drop)
+        .map_err(|error| Error::new(Kind::Unavailable, "cannot start the epoch thread").with_source(error))
+}

@@ -1,0 +1,97 @@
+//! Memory and tables: the sum over all instances of the sandbox.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::backend::Meter;
+use crate::limits::{Counter, Limit, Refusals};
+
+/// What a table element costs in the host.
+const ELEMENT: u64 = size_of::<usize>() as u64;
+
+/// Instances, memories and tables that one process may have of each; a Python component has 14 instances.
+const MAX_PARTS: usize = 1000;
+
+/// Takes from the sandbox's memory what one store's memories and tables grow by; the one enforcer of that limit.
+/// What it took goes back when the store is dropped.
+#[derive(Debug)]
+pub(crate) struct Limiter {
+    memory: Arc<Counter>,
+    refusals: Arc<Refusals>,
+    meter: Arc<Meter>,
+    held: u64,
+    /// What the latest growth took, to give it back if the growth fails after all.
+    latest: u64,
+}
+
+impl Limiter {
+    pub(crate) fn new(memory: Arc<Counter>, refusals: Arc<Refusals>, meter: Arc<Meter>) -> Self {
+        Self {
+            memory,
+            refusals,
+            meter,
+            held: 0,
+            latest: 0,
+        }
+    }
+
+    fn grow(&mut self, current: usize, desired: usize, maximum: Option<usize>, unit: u64) -> bool {
+        self.latest = 0;
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return false;
+        }
+        let more = (desired.saturating_sub(current) as u64).saturating_mul(unit);
+        if self.memory.take(more).is_err() {
+            self.refusals.hit(Limit::Memory);
+            return false;
+        }
+        self.latest = more;
+        self.held += more;
+        self.meter.peak_memory.fetch_max(self.held, Ordering::Relaxed);
+        true
+    }
+
+    fn undo(&mut self) {
+        let more = std::mem::take(&mut self.latest);
+        self.held -= more;
+        self.memory.give(more);
+    }
+}
+
+impl Drop for Limiter {
+    fn drop(&mut self) {
+        self.memory.give(self.held);
+    }
+}
+
+impl wasmtime::ResourceLimiter for Limiter {
+    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(self.grow(current, desired, maximum, 1))
+    }
+
+    fn memory_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
+        self.undo();
+        Ok(())
+    }
+
+    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(self.grow(current, desired, maximum, ELEMENT))
+    }
+
+    fn table_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
+        self.undo();
+        Ok(())
+    }
+
+    fn instances(&self) -> usize {
+        MAX_PARTS
+    }
+
+    fn memories(&self) -> usize {
+        MAX_PARTS
+    }
+
+    fn tables(&self) -> usize {
+        MAX_PARTS
+    }
+}

@@ -1,0 +1,302 @@
+//! Programs as WebAssembly, in wasmtime.
+
+mod artefacts;
+mod clocks;
+mod compiled;
+mod engine;
+mod limiter;
+pub(crate) mod p1;
+pub(crate) mod p2;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use palisade_policy::{Metering, Random};
+use wasmtime::{CallHook, InstancePre, Store, StoreContextMut, Trap, UpdateDeadline};
+use wasmtime_wasi::p2::bindings::CommandPre;
+
+use self::artefacts::Artefacts;
+use self::clocks::Clocks;
+use self::compiled::{Compiled, Compiler};
+use self::engine::{Engines, Variant};
+use self::limiter::Limiter;
+use crate::backend::{Backend, Job, Meter, Preparing, Running, Stop};
+use crate::limits::{Limit, Refusals};
+use crate::stdio::{GuestInput, GuestOutput};
+use crate::workspace::Errno;
+use crate::{Ending, Error, Kind, Result, Workspace};
+
+/// What every host call costs in fuel, beside what it charges for the bytes it moves: about what it costs in time, in
+/// the time that an instruction takes.
+const HOST_CALL_FUEL: u64 = 1000;
+
+/// A guest keeps its fuel in a register and writes it down when it has used so much, so this is how exactly it is known
+/// what a guest used which was ended by something other than its fuel.
+const FUEL_STEP: u64 = 10_000_000;
+
+/// Bytes that a host call moves for one unit of fuel.
+const BYTES_PER_FUEL: u64 = 16;
+
+/// Settings of the backend.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    /// Where compiled programs are kept; `None`: nowhere.
+    pub artefacts: Option<PathBuf>,
+    pub max_artefact_bytes: u64,
+    /// Instances that may live at one time, for each variant of the engine.
+    pub max_instances: u32,
+}
+
+/// Runs programs in wasmtime.
+#[derive(Clone)]
+pub(crate) struct Wasm {
+    compiler: Arc<Compiler>,
+}
+
+impl Wasm {
+    pub(crate) fn open(settings: Settings) -> Result<Self> {
+        let artefacts = settings
+            .artefacts
+            .map(|folder| Artefacts::open(folder, settings.max_artefact_bytes))
+            .transpose()?;
+        Ok(Self {
+            compiler: Arc::new(Compiler::new(Engines::new(settings.max_instances), artefacts)),
+        })
+    }
+}
+
+impl Backend for Wasm {
+    fn prepare(&self, job: Job) -> Preparing {
+        let compiler = Arc::clone(&self.compiler);
+        Box::pin(async move {
+            let variant = Variant {
+                metering: job.metering,
+                nans: job.nans,
+            };
+            let running: Running = match compiler.get(&job.program, variant).await? {
+                Compiled::Module(program) => Box::pin(run_module(program, job)),
+                Compiled::Component(program) => Box::pin(run_component(program, job)),
+            };
+            Ok(running)
+        })
+    }
+}
+
+async fn run_module(program: InstancePre<p1::State>, job: Job) -> Result<Ending> {
+    let (refusals, fuel) = (Arc::clone(&job.refusals), fuel(&job));
+    let state = match p1::State::new(ProcessState::new(job)) {
+        Ok(state) => state,
+        Err(errno) => return no_preopens(errno, &refusals),
+    };
+    let mut run = Run::new(program.module().engine(), state, fuel)?;
+    let ended = async {
+        let instance = program.instantiate_async(&mut run.store).await?;
+        let start = instance.get_typed_func::<(), ()>(&mut run.store, "_start")?;
+        start.call_async(&mut run.store, ()).await
+    };
+    match ended.await {
+        Ok(()) => Ok(Ending::Exited(0)),
+        Err(error) => ending_of(&error, &refusals),
+    }
+}
+
+async fn run_component(program: CommandPre<p2::State>, job: Job) -> Result<Ending> {
+    let (refusals, fuel) = (Arc::clone(&job.refusals), fuel(&job));
+    let mut run = Run::new(program.engine(), p2::State::new(ProcessState::new(job)), fuel)?;
+    let ended = async {
+        let command = program.instantiate_async(&mut run.store).await?;
+        command.wasi_cli_run().call_run(&mut run.store).await
+    };
+    match ended.await {
+        Ok(result) => Ok(Ending::Exited(result.is_err().into())),
+        Err(error) => ending_of(&error, &refusals),
+    }
+}
+
+/// The fuel that a program starts with; `None` where none is counted.
+fn fuel(job: &Job) -> Option<u64> {
+    (job.metering == Metering::Fuel).then(|| job.fuel.unwrap_or(u64::MAX))
+}
+
+/// What every process has, whatever its ABI.
+pub(crate) struct ProcessState {
+    pub args: Vec<String>,
+    pub env: Vec<(String, String)>,
+    pub workspace: Workspace,
+    pub refusals: Arc<Refusals>,
+    pub stdin: GuestInput,
+    pub stdout: GuestOutput,
+    pub stderr: GuestOutput,
+    pub clocks: Arc<dyn Clocks>,
+    pub random: Box<dyn wasmtime_wasi::Rng + Send>,
+    pub meter: Arc<Meter>,
+    limiter: Limiter,
+}
+
+impl ProcessState {
+    fn new(job: Job) -> Self {
+        Self {
+            args: job.args,
+            env: job.env,
+            workspace: job.workspace,
+            stdin: job.stdin,
+            stdout: job.stdout,
+            stderr: job.stderr,
+            clocks: clocks::from_grant(job.clocks),
+            random: match job.random {
+                Random::Real => wasmtime_wasi::thread_rng(),
+                Random::Seeded { seed } => clocks::seeded(seed),
+            },
+            limiter: Limiter::new(job.memory, Arc::clone(&job.refusals), Arc::clone(&job.meter)),
+            meter: job.meter,
+            refusals: job.refusals,
+        }
+    }
+}
+
+/// The state of either ABI.
+trait HasProcess: Send + 'static {
+    fn process(&mut self) -> &mut ProcessState;
+}
+
+impl HasProcess for p1::State {
+    fn process(&mut self) -> &mut ProcessState {
+        &mut self.process
+    }
+}
+
+impl HasProcess for p2::State {
+    fn process(&mut self) -> &mut ProcessState {
+        &mut self.process
+    }
+}
+
+/// A store under its limits; what it used is in the meter when it is gone, however it ends.
+struct Run<T: HasProcess> {
+    store: Store<T>,
+    fuel: Option<u64>,
+}
+
+impl<T: HasProcess> Run<T> {
+    fn new(engine: &wasmtime::Engine, state: T, fuel: Option<u64>) -> Result<Self> {
+        let mut store = Store::new(engine, state);
+        store.limiter(|state| &mut state.process().limiter);
+        // Not wasmtime's own way to yield: that has the guest polled again before any timer or socket is looked at.
+        store.epoch_deadline_callback(|_| Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))));
+        store.set_epoch_deadline(1);
+        if let Some(fuel) = fuel {
+            let failed = |error| Error::new(Kind::Internal, format!("cannot give a store its fuel: {error:#}"));
+            store.set_fuel(fuel).map_err(failed)?;
+            store.fuel_async_yield_interval(Some(FUEL_STEP)).map_err(failed)?;
+            store.call_hook(charge_host_calls());
+        }
+        Ok(Self { store, fuel })
+    }
+}
+
+impl<T: HasProcess> Drop for Run<T> {
+    fn drop(&mut self) {
+        if let Some(fuel) = self.fuel {
+            let used = fuel.saturating_sub(self.store.get_fuel().unwrap_or(0));
+            self.store
+                .data_mut()
+                .process()
+                .meter
+                .fuel
+                .store(used, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Takes the fuel of each host call when it returns; the one place where host calls are charged.
+///
+/// The engine's hook also tells of calls within wasmtime, such as those which grow a memory or look at the epoch. Around
+/// those a guest keeps its fuel in a register, so that it must not be touched; they are told apart by the count of our
+/// calls, and by being the outermost, since a host call may have the guest allocate memory for its result.
+fn charge_host_calls<T: HasProcess>()
+-> impl FnMut(StoreContextMut<'_, T>, CallHook) -> wasmtime::Result<()> + Send + Sync {
+    let (mut depth, mut calls_before) = (0_u32, 0);
+    move |mut store, hook| {
+        match hook {
+            CallHook::CallingHost => {
+                depth += 1;
+                if depth == 1 {
+                    calls_before = store.data_mut().process().meter.calls();
+                }
+            }
+            CallHook::ReturningFromHost => {
+                depth = depth.saturating_sub(1);
+                if depth == 0 && store.data_mut().process().meter.calls() != calls_before {
+                    return charge_host_call(&mut store);
+                }
+            }
+            CallHook::CallingWasm | CallHook::ReturningFromWasm => {}
+        }
+        Ok(())
+    }
+}
+
+fn charge_host_call<T: HasProcess>(store: &mut StoreContextMut<'_, T>) -> wasmtime::Result<()> {
+    let moved = store.data_mut().process().meter.take_unpaid();
+    let charge = HOST_CALL_FUEL.saturating_add(moved / BYTES_PER_FUEL);
+    match store.get_fuel()?.checked_sub(charge) {
+        Some(left) => store.set_fuel(left),
+        None => {
+            store.set_fuel(0)?;
+            Err(Stop::Limit(Limit::Fuel).into())
+        }
+    }
+}
+
+/// A process gets no further than its preopened directories where the sandbox has no handles left for them.
+fn no_preopens(errno: Errno, refusals: &Refusals) -> Result<Ending> {
+    match refusals.last_limit() {
+        Some(limit) => Ok(Ending::LimitReached(limit)),
+        None => Err(Error::new(Kind::Internal, "cannot open the directories of a program").with_source(errno)),
+    }
+}
+
+/// Tells from the error which ended it how a guest ended; an error of ours stays one.
+fn ending_of(error: &wasmtime::Error, refusals: &Refusals) -> Result<Ending> {
+    if let Some(stop) = error.downcast_ref::<Stop>() {
+        return Ok(match *stop {
+            Stop::Exit(code) => Ending::Exited(code),
+            Stop::Limit(limit) => Ending::LimitReached(limit),
+        });
+    }
+    if error.is::<wasmtime::PoolConcurrencyLimitError>() {
+        return Err(Error::new(
+            Kind::Exhausted,
+            "the host has no room for another instance: raise `instances`",
+        ));
+    }
+    if error.downcast_ref::<Trap>() == Some(&Trap::OutOfFuel) {
+        return Ok(Ending::LimitReached(Limit::Fuel));
+    }
+    if let Some(limit) = p2::limit_of(error) {
+        return Ok(Ending::LimitReached(limit));
+    }
+    // Whatever a guest does after a refusal which it cannot handle, it is the limit that ended it.
+    if let Some(limit) = refusals.last_limit() {
+        return Ok(Ending::LimitReached(limit));
+    }
+    Ok(Ending::Trapped(trap_message(error)))
+}
+
+/// One line: what trapped, and where in the program.
+fn trap_message(error: &wasmtime::Error) -> String {
+    let what = error.root_cause().to_string();
+    let place = error
+        .downcast_ref::<wasmtime::WasmBacktrace>()
+        .and_then(|trace| trace.frames().first())
+        .and_then(|frame| frame.func_name())
+        .map(|function| {
+            format!(
+                " in `{}`",
+                function.chars().take(200).collect::<String>().escape_debug()
+            )
+        });
+    let line = what.lines().next().unwrap_or_default();
+    format!("{line}{}", place.unwrap_or_default())
+}

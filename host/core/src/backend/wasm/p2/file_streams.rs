@@ -1,0 +1,189 @@
+//! Streams over a file. Regular files do not make anyone wait, so every operation is done when it returns.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use wasmtime_wasi::p2::{InputStream, OutputStream, Pollable, StreamError, StreamResult};
+
+use super::CHUNK;
+use crate::backend::Meter;
+use crate::workspace::{Errno, File, FsResult, Sync as Extent};
+
+/// Reads a file from a position on.
+///
+/// At the end of the file it reads as closed, and goes on from there once the file has grown.
+pub(super) struct FileInput {
+    file: File,
+    position: u64,
+    failed: bool,
+    meter: Arc<Meter>,
+}
+
+impl FileInput {
+    pub(super) fn new(file: File, position: u64, meter: Arc<Meter>) -> Self {
+        Self {
+            file,
+            position,
+            failed: false,
+            meter,
+        }
+    }
+}
+
+impl InputStream for FileInput {
+    fn read(&mut self, size: usize) -> StreamResult<Bytes> {
+        if self.failed {
+            return Err(StreamError::Closed);
+        }
+        if size == 0 {
+            return Ok(Bytes::new());
+        }
+        let mut buffer = vec![0; size.min(CHUNK)];
+        match self.file.read_at(&mut buffer, self.position) {
+            Ok(0) => Err(StreamError::Closed),
+            Ok(read) => {
+                buffer.truncate(read);
+                self.position = self.position.saturating_add(read as u64);
+                self.meter.count_read(read);
+                Ok(buffer.into())
+            }
+            Err(errno) => {
+                self.failed = true;
+                Err(failure(errno))
+            }
+        }
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl Pollable for FileInput {
+    async fn ready(&mut self) {}
+}
+
+/// Where a [`FileOutput`] writes.
+pub(super) enum Place {
+    At(u64),
+    End,
+}
+
+/// Writes a file.
+pub(super) struct FileOutput {
+    file: File,
+    place: Place,
+    synced_by_writes: Option<Extent>,
+    state: OutputState,
+    meter: Arc<Meter>,
+}
+
+#[derive(Clone, Copy)]
+enum OutputState {
+    Ready,
+    /// Something was written which must be on the disk before more is taken.
+    Unsynced(Extent),
+    /// To be told to the guest by the next call.
+    Failed(Errno),
+    Closed,
+}
+
+impl FileOutput {
+    pub(super) fn new(file: File, place: Place, synced_by_writes: Option<Extent>, meter: Arc<Meter>) -> Self {
+        Self {
+            file,
+            place,
+            synced_by_writes,
+            state: OutputState::Ready,
+            meter,
+        }
+    }
+
+    /// How much may be written now.
+    fn permit(&mut self) -> StreamResult<usize> {
+        match self.state {
+            OutputState::Ready => Ok(CHUNK),
+            OutputState::Unsynced(_) => Ok(0),
+            OutputState::Closed => Err(StreamError::Closed),
+            OutputState::Failed(errno) => {
+                self.state = OutputState::Closed;
+                Err(failure(errno))
+            }
+        }
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> StreamResult<()> {
+        match self.put_all(bytes) {
+            Ok(()) => {
+                self.state = self.synced_by_writes.map_or(OutputState::Ready, OutputState::Unsynced);
+                Ok(())
+            }
+            Err(errno) => {
+                self.state = OutputState::Closed;
+                Err(failure(errno))
+            }
+        }
+    }
+
+    fn put_all(&mut self, mut bytes: &[u8]) -> FsResult<()> {
+        while !bytes.is_empty() {
+            let written = match &mut self.place {
+                Place::End => self.file.append(bytes)?.0,
+                Place::At(offset) => {
+                    let written = self.file.write_at(bytes, *offset)?;
+                    *offset = offset.saturating_add(written as u64);
+                    written
+                }
+            };
+            // Without progress this would never end.
+            bytes = bytes.get(written..).filter(|_| written > 0).ok_or(Errno::IO)?;
+            self.meter.count_written(written);
+        }
+        Ok(())
+    }
+
+    async fn sync(&mut self) {
+        if let OutputState::Unsynced(extent) = self.state {
+            self.state = self
+                .file
+                .sync(extent)
+                .await
+                .map_or_else(OutputState::Failed, |()| OutputState::Ready);
+        }
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl OutputStream for FileOutput {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        if bytes.len() > self.permit()? {
+            return Err(StreamError::trap("wrote more than check-write permitted"));
+        }
+        self.put(&bytes)
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        self.permit().map(|_| ())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        self.permit()
+    }
+
+    async fn blocking_write_and_flush(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.sync().await;
+        self.permit()?;
+        self.put(&bytes)?;
+        self.sync().await;
+        self.permit().map(|_| ())
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl Pollable for FileOutput {
+    async fn ready(&mut self) {
+        self.sync().await;
+    }
+}
+
+/// `filesystem-error-code` finds the `Errno` in it again.
+fn failure(errno: Errno) -> StreamError {
+    StreamError::LastOperationFailed(errno.into())
+}

@@ -1,0 +1,186 @@
+//! The host: everything that lives long.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use palisade_policy::ByteSize;
+
+use crate::admission::{self, Admission};
+use crate::backend::Backend;
+use crate::backend::wasm::{self, Wasm};
+use crate::events::{Bus, Event, Events};
+use crate::sandbox::Sandbox;
+use crate::state_dir::StateDir;
+use crate::{Error, Kind, Result, SandboxId, SandboxSpec};
+
+/// Settings of a [`Host`].
+#[derive(Debug, Clone)]
+pub struct HostConfig {
+    /// Where it keeps compiled programs and the files of its sandboxes; made when it is missing. Only the user who
+    /// runs the host may be able to write to it.
+    pub state_dir: PathBuf,
+    /// Disk space for compiled programs; the least recently used go first. 4 GiB by default.
+    pub artefact_cache: ByteSize,
+    /// Sandboxes at one time. 10,000 by default.
+    pub max_sandboxes: usize,
+    /// Wasm instances at one time. Address space is set aside for each, so this is bounded: 1,000 by default, and at
+    /// most about 10,000 on a machine with the usual settings.
+    pub max_instances: u32,
+}
+
+impl HostConfig {
+    /// The defaults, with this state directory.
+    pub fn new(state_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            state_dir: state_dir.into(),
+            artefact_cache: ByteSize::from_gib(4),
+            max_sandboxes: 10_000,
+            max_instances: 1_000,
+        }
+    }
+}
+
+/// Owns the engines, the sandboxes and what they left on disk. Cheap to clone; its sandboxes end with its last clone.
+#[derive(Clone)]
+pub struct Host {
+    inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    backend: Arc<dyn Backend>,
+    state: StateDir,
+    bus: Bus,
+    max_sandboxes: usize,
+    sandboxes: Mutex<HashMap<SandboxId, Sandbox>>,
+}
+
+impl Host {
+    /// Opens the state directory and sets up a host on it. Several hosts may share one directory. Blocks on the file
+    /// system for a moment.
+    ///
+    /// # Errors
+    /// [`Kind::Unavailable`] where the directory cannot be used, [`Kind::InvalidInput`] where others can write to it.
+    pub fn open(config: HostConfig) -> Result<Self> {
+        let state = StateDir::open(&config.state_dir)?;
+        let backend = Wasm::open(wasm::Settings {
+            artefacts: Some(state.artefacts()),
+            max_artefact_bytes: config.artefact_cache.as_bytes(),
+            max_instances: config.max_instances,
+        })?;
+        Ok(Self::with_backend(state, config.max_sandboxes, Arc::new(backend)))
+    }
+
+    pub(crate) fn with_backend(state: StateDir, max_sandboxes: usize, backend: Arc<dyn Backend>) -> Self {
+        let sandboxes = Mutex::default();
+        Self {
+            inner: Arc::new(Inner {
+                backend,
+                state,
+                bus: Bus::new(),
+                max_sandboxes,
+                sandboxes,
+            }),
+        }
+    }
+
+    /// Makes a sandbox as `spec` asks, if its policy grants that. Its directory appears with its first file.
+    ///
+    /// # Errors
+    /// As [`admit`](Self::admit) and [`create_admitted`](Self::create_admitted).
+    pub fn create(&self, spec: SandboxSpec) -> Result<Sandbox> {
+        self.create_admitted(&self.admit(&spec)?)
+    }
+
+    /// Has `spec` judged by its policy, and opens the directories that it mounts. Who makes many sandboxes alike does
+    /// this once.
+    ///
+    /// # Errors
+    /// [`Kind::Denied`], with every denial, where the policy does not grant it; [`Kind::InvalidInput`] or
+    /// [`Kind::NotFound`] for a mount which cannot be.
+    pub fn admit(&self, spec: &SandboxSpec) -> Result<Admission> {
+        admission::admit(spec, self.inner.state.path()).inspect_err(|error| {
+            if error.kind() == Kind::Denied {
+                self.inner.bus.publish(|| Event::RequestDenied {
+                    denials: error.denials().to_vec(),
+                });
+            }
+        })
+    }
+
+    /// Makes a sandbox of what was granted.
+    ///
+    /// # Errors
+    /// [`Kind::Exhausted`] when there are too many sandboxes.
+    pub fn create_admitted(&self, admission: &Admission) -> Result<Sandbox> {
+        let id = SandboxId::random();
+        let sandbox = Sandbox::new(
+            id,
+            Arc::downgrade(&self.inner),
+            self.inner.state.scratch(),
+            Arc::clone(&admission.0),
+        )?;
+        {
+            let mut sandboxes = self.inner.sandboxes();
+            if sandboxes.len() >= self.inner.max_sandboxes {
+                return Err(Error::new(
+                    Kind::Exhausted,
+                    format!("there are {} sandboxes, as many as this host takes", sandboxes.len()),
+                ));
+            }
+            sandboxes.insert(id, sandbox.clone());
+        }
+        self.inner.bus.publish(|| Event::SandboxCreated { sandbox: id });
+        Ok(sandbox)
+    }
+
+    /// A sandbox by its id.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`].
+    pub fn sandbox(&self, id: SandboxId) -> Result<Sandbox> {
+        let found = self.inner.sandboxes().get(&id).cloned();
+        found.ok_or_else(|| Error::new(Kind::NotFound, format!("no sandbox {id}")))
+    }
+
+    /// Every sandbox, in no order.
+    pub fn sandboxes(&self) -> Vec<Sandbox> {
+        self.inner.sandboxes().values().cloned().collect()
+    }
+
+    /// Everything that happens from now on.
+    pub fn events(&self) -> Events {
+        self.inner.bus.subscribe()
+    }
+
+    /// The state directory, absolute and without symbolic links.
+    pub fn state_dir(&self) -> &Path {
+        self.inner.state.path()
+    }
+}
+
+impl Inner {
+    pub(crate) fn backend(&self) -> &Arc<dyn Backend> {
+        &self.backend
+    }
+
+    pub(crate) fn bus(&self) -> &Bus {
+        &self.bus
+    }
+
+    pub(crate) fn forget(&self, id: SandboxId) {
+        self.sandboxes().remove(&id);
+    }
+
+    fn sandboxes(&self) -> MutexGuard<'_, HashMap<SandboxId, Sandbox>> {
+        self.sandboxes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        for sandbox in self.sandboxes().values() {
+            sandbox.kill_all();
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! A host for untrusted WebAssembly programs: each runs in a sandbox with its own files, environment, grants and limits.
+//!
+//! ```no_run
+//! use palisade::policy::{Access, Policy};
+//! use palisade::{Command, Host, HostConfig, Output, Program, SandboxSpec};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let host = Host::open(HostConfig::new("/var/lib/my-service"))?;
+//! let spec = SandboxSpec::new(Policy::standard()).mount("/srv/corpus", "/data".parse()?, Access::ReadOnly);
+//! let sandbox = host.create(spec)?;
+//!
+//! let program = Program::from_file("rg.wasm")?;
+//! let command = Command::new(&program).args(["-c", "needle", "/data"]).stdout(Output::Capture);
+//! let outcome = sandbox.run(command).await?;
+//! println!("{:?} after {:?}", outcome.ending, outcome.usage);
+//!
+//! sandbox.destroy().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The types to know
+//!
+//! | type | is |
+//! | --- | --- |
+//! | [`Host`] | what lives long: engines, the state directory, the sandboxes, their [`Events`] |
+//! | [`SandboxSpec`] | what a caller asks for; a [`Policy`](policy::Policy) grants it or says why not |
+//! | [`Sandbox`] | a [`Workspace`] of files, an environment, limits, and the processes which share them |
+//! | [`Program`], [`Command`] | a wasm file; one run of it |
+//! | [`Outcome`] | how a program ended, what it used, what it was refused |
+//!
+//! A guest which misbehaves is an [`Outcome`]. An [`Error`] is the caller's or the host's doing.
+//!
+//! # What it does not do
+//!
+//! There is no network for guests, no threads, and no calling of single functions yet. It needs Linux and a tokio
+//! runtime with time enabled. A guest which computes takes its thread for up to 10 ms at a time: give guests a runtime
+//! with several workers, or one of their own, where other tasks must answer sooner than that.
+//!
+//! # Features
+//!
+//! `testing` adds a host whose programs are told what to do, for tests of what is built on this.
+
+mod admission;
+mod backend;
+mod error;
+mod events;
+mod host;
+mod ids;
+mod lifecycle;
+mod limits;
+mod outcome;
+mod process;
+mod program;
+mod sandbox;
+mod spec;
+mod state_dir;
+mod stdio;
+mod supervise;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+mod workspace;
+
+/// Policies, grants, limits and denials.
+pub use palisade_policy as policy;
+
+pub use admission::Admission;
+pub use error::{Error, Kind, Result};
+pub use events::{Delivery, Event, Events};
+pub use host::{Host, HostConfig};
+pub use ids::{ProcessId, SandboxId};
+pub use lifecycle::State;
+pub use limits::Limit;
+pub use outcome::{Ending, Outcome, Usage};
+pub use process::Process;
+pub use program::{Format, Program};
+pub use sandbox::{Sandbox, SandboxUsage};
+pub use spec::{Command, MountSpec, SandboxSpec};
+pub use stdio::{Device, Output, PipeReader, Stdin};
+pub use workspace::{ChangedInode, DirEntry, Kind as FileKind, Metadata, Workspace};

@@ -1,0 +1,29 @@
+//! What bounds a sandbox, one enforcer for each limit.
+
+mod counter;
+mod cpu;
+mod refusals;
+
+pub(crate) use counter::{Counter, Lease};
+pub(crate) use cpu::CpuMeter;
+pub(crate) use refusals::Refusals;
+
+/// One of the things that are bounded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Limit {
+    /// Linear memories, tables, and what the host holds for a guest.
+    Memory,
+    /// Instructions and host calls.
+    Fuel,
+    /// Wall-clock time.
+    Time,
+    /// Bytes of standard output and standard error.
+    Output,
+    /// Bytes in files.
+    Disk,
+    /// Names in directories.
+    Files,
+    /// Open files and directories.
+    Handles,
+}

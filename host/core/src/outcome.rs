@@ -1,0 +1,64 @@
+//! How a program ended and what it used.
+
+use std::time::Duration;
+
+use palisade_policy::{ByteSize, Denial};
+
+use crate::Limit;
+
+/// The result of one program: its ending, what it used, what it was refused, and its captured output.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// How it ended.
+    pub ending: Ending,
+    /// What it used.
+    pub usage: Usage,
+    /// Limits which refused the guest something, the latest last; it may have gone on after that.
+    pub limits_hit: Vec<Limit>,
+    /// What the guest tried and was not granted, without repeats; at most 32 are kept.
+    pub denials: Vec<Denial>,
+    /// Denials beyond those kept.
+    pub more_denials: u64,
+    /// Standard output, where [`Output::Capture`](crate::Output::Capture) was asked for; otherwise empty.
+    pub stdout: Vec<u8>,
+    /// Standard error, likewise.
+    pub stderr: Vec<u8>,
+}
+
+impl Outcome {
+    /// Whether the program ended by itself with code 0.
+    pub fn is_success(&self) -> bool {
+        self.ending == Ending::Exited(0)
+    }
+}
+
+/// How a program ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// By itself, with the low eight bits of its exit code, as POSIX has it.
+    Exited(u8),
+    /// By a trap of its own making: an `unreachable`, a bad memory access, a stack that overflowed.
+    Trapped(String),
+    /// Because it passed a limit, or trapped after one refused it something.
+    LimitReached(Limit),
+    /// Because somebody ended it: a kill, or its sandbox's stop.
+    Killed,
+}
+
+/// What one program used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// Units of fuel, about one per instruction and 1,000 per host call; `None` where fuel is not metered. Exact where
+    /// the program ended by itself or by its fuel, otherwise up to 10 million short.
+    pub fuel: Option<u64>,
+    /// Processor time of the host spent on it, its host calls included.
+    pub host_time: Duration,
+    /// Wall-clock time from start to end.
+    pub elapsed: Duration,
+    /// The most that its memories and tables held at one time.
+    pub peak_memory: ByteSize,
+    /// Bytes it read from files and standard input.
+    pub read: ByteSize,
+    /// Bytes it wrote to files, standard output and standard error.
+    pub written: ByteSize,
+}

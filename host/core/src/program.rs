@@ -1,0 +1,124 @@
+//! A program before it runs.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::{Error, Kind, Result};
+
+/// The largest program taken, in bytes.
+const MAX_BYTES: u64 = 512 << 20;
+
+/// A WebAssembly program: a preview-1 core module or a preview-2 command component, in binary form. Cheap to clone.
+///
+/// It is compiled when it first runs; what cannot be compiled or linked is an error then.
+#[derive(Clone)]
+pub struct Program(Arc<Inner>);
+
+struct Inner {
+    name: String,
+    digest: blake3::Hash,
+    format: Format,
+    bytes: Vec<u8>,
+}
+
+/// The two forms of WebAssembly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// A core module.
+    Module,
+    /// A component.
+    Component,
+}
+
+impl Program {
+    /// Takes the bytes of a wasm file; `name` is for messages and events, and what the program sees as its own.
+    ///
+    /// # Errors
+    /// [`Kind::InvalidInput`] where the bytes do not start as WebAssembly does, or are over 512 MiB.
+    pub fn from_bytes(name: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Result<Self> {
+        let (name, bytes) = (name.into(), bytes.into());
+        let format = detect(&bytes).map_err(|what| Error::new(Kind::InvalidInput, format!("{name:?} {what}")))?;
+        Ok(Self(Arc::new(Inner {
+            name,
+            digest: blake3::hash(&bytes),
+            format,
+            bytes,
+        })))
+    }
+
+    /// Reads a wasm file. Blocks while it does.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`] where there is no such file, [`Kind::InvalidInput`] where it is not a regular file or not
+    /// WebAssembly.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let failed = |error: std::io::Error| {
+            let kind = match error.kind() {
+                std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => Kind::NotFound,
+                _ => Kind::InvalidInput,
+            };
+            Error::new(kind, format!("cannot read {path:?}: {error}")).with_source(error)
+        };
+        let metadata = std::fs::metadata(path).map_err(failed)?;
+        let refuse = |why: &str| Err(Error::new(Kind::InvalidInput, format!("{path:?} {why}")));
+        if !metadata.is_file() {
+            return refuse("is not a regular file");
+        }
+        if metadata.len() > MAX_BYTES {
+            return refuse("is over 512 MiB");
+        }
+        let bytes = std::fs::read(path).map_err(failed)?;
+        let name = path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        Self::from_bytes(name, bytes)
+    }
+
+    /// The name it was given, or that of its file.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The blake3 digest of its bytes.
+    pub fn digest(&self) -> blake3::Hash {
+        self.0.digest
+    }
+
+    /// Which of the two forms it has.
+    pub fn format(&self) -> Format {
+        self.0.format
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0.bytes
+    }
+}
+
+impl fmt::Debug for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Program")
+            .field("name", &self.0.name)
+            .field("digest", &self.0.digest)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Tells a module from a component by the eight bytes that each starts with.
+fn detect(bytes: &[u8]) -> Result<Format, &'static str> {
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err("is over 512 MiB");
+    }
+    match bytes.get(..8) {
+        Some(b"\0asm\x01\0\0\0") => Ok(Format::Module),
+        Some(b"\0asm\x0d\0\x01\0") => Ok(Format::Component),
+        Some([0, b'a', b's', b'm', ..]) => Err("is WebAssembly of an unknown version"),
+        Some([0x7f, b'E', b'L', b'F', ..]) => Err("is a native binary, not a WebAssembly program"),
+        Some(_) => Err("is not a WebAssembly program: it does not start with `\\0asm`"),
+        None if bytes.is_empty() => Err("is empty"),
+        None => Err("is not a WebAssembly program: it is shorter than a header"),
+    }
+}

@@ -1,0 +1,367 @@
+//! A sandbox: files, environment, limits, and the processes which share them.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use palisade_policy::{ByteSize, Grants, Limits};
+use tokio::sync::Notify;
+
+use crate::admission::Admitted;
+use crate::events::Event;
+use crate::lifecycle::{Input, Load, Step};
+use crate::limits::{Counter, CpuMeter};
+use crate::process::Launch;
+use crate::supervise::Control;
+use crate::workspace::{Budgets, Mount, Source};
+use crate::{Command, Error, Kind, Outcome, Process, ProcessId, Result, SandboxId, State, Workspace, host};
+
+/// A handle to one sandbox. Cheap to clone; the sandbox itself belongs to its host and lives until
+/// [`destroy`](Self::destroy), or until the host ends.
+#[derive(Clone)]
+pub struct Sandbox {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    id: SandboxId,
+    host: Weak<host::Inner>,
+    workspace: Workspace,
+    admitted: Arc<Admitted>,
+    budgets: Budgets,
+    processes: Arc<Counter>,
+    cpu: Arc<CpuMeter>,
+    life: Mutex<Life>,
+    /// Told whenever a process has ended.
+    process_ended: Notify,
+}
+
+/// What changes over a sandbox's life. Never locked across an await.
+struct Life {
+    state: State,
+    processes: BTreeMap<ProcessId, Arc<Control>>,
+    /// How many processes there have been.
+    started: u64,
+}
+
+/// What a sandbox uses now, and used at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SandboxUsage {
+    /// Memories and tables of its instances, and what the host holds for them.
+    pub memory: ByteSize,
+    /// The most that was.
+    pub peak_memory: ByteSize,
+    /// Bytes in its files.
+    pub disk: ByteSize,
+    /// Names in its directories.
+    pub files: u64,
+    /// Files and directories that its processes have open.
+    pub open_handles: u64,
+    /// Processes which run.
+    pub processes: u64,
+}
+
+impl Sandbox {
+    pub(crate) fn new(
+        id: SandboxId,
+        host: Weak<host::Inner>,
+        scratch: &Arc<cap_std::fs::Dir>,
+        admitted: Arc<Admitted>,
+    ) -> Result<Self> {
+        let Admitted {
+            grants,
+            limits,
+            directories,
+            ..
+        } = &*admitted;
+        let budgets = Budgets {
+            disk: Counter::new(limits.disk.as_bytes()),
+            files: Counter::new(limits.files),
+            handles: Counter::new(limits.handles.into()),
+            memory: Counter::new(limits.memory.as_bytes()),
+        };
+        let mounts = grants.mounts.iter().zip(directories);
+        let mut mounts: Vec<Mount> = mounts
+            .map(|(mount, directory)| Mount {
+                at: mount.guest.clone(),
+                access: mount.access,
+                source: Source::Host(Arc::clone(directory)),
+            })
+            .collect();
+        if !mounts.iter().any(|mount| mount.at.components().is_empty()) {
+            mounts.push(Mount {
+                at: "/".parse().expect("`/` is a path in a guest"),
+                access: palisade_policy::Access::ReadWrite,
+                source: Source::Scratch {
+                    parent: Arc::clone(scratch),
+                    name: id.to_string(),
+                },
+            });
+        }
+        let sandbox = Self {
+            inner: Arc::new(Inner {
+                id,
+                host,
+                workspace: Workspace::new(mounts, budgets.clone())?,
+                processes: Counter::new(limits.processes.into()),
+                cpu: Arc::new(CpuMeter::new(limits.cpu)),
+                admitted,
+                budgets,
+                life: Mutex::new(Life {
+                    state: State::Creating,
+                    processes: BTreeMap::new(),
+                    started: 0,
+                }),
+                process_ended: Notify::new(),
+            }),
+        };
+        sandbox.step(&mut sandbox.life(), Input::Created)?;
+        Ok(sandbox)
+    }
+
+    /// Its name on its host, and beyond.
+    pub fn id(&self) -> SandboxId {
+        self.inner.id
+    }
+
+    /// What it is doing; it may have changed by the time this returns.
+    pub fn state(&self) -> State {
+        self.life().state
+    }
+
+    /// Its files.
+    pub fn workspace(&self) -> &Workspace {
+        &self.inner.workspace
+    }
+
+    /// The limits it was granted.
+    pub fn limits(&self) -> &Limits {
+        &self.inner.admitted.limits
+    }
+
+    /// What it was granted.
+    pub fn grants(&self) -> &Grants {
+        &self.inner.admitted.grants
+    }
+
+    /// What it uses now.
+    pub fn usage(&self) -> SandboxUsage {
+        let budgets = &self.inner.budgets;
+        SandboxUsage {
+            memory: ByteSize::from_bytes(budgets.memory.used()),
+            peak_memory: ByteSize::from_bytes(budgets.memory.peak()),
+            disk: ByteSize::from_bytes(budgets.disk.used()),
+            files: budgets.files.used(),
+            open_handles: budgets.handles.used(),
+            processes: self.inner.processes.used(),
+        }
+    }
+
+    /// The processes which run now, the oldest first.
+    pub fn processes(&self) -> Vec<ProcessId> {
+        self.life().processes.keys().copied().collect()
+    }
+
+    /// Runs a program to its end, on the caller's task. Dropping the future ends the program.
+    ///
+    /// # Errors
+    /// [`Kind::InvalidInput`] where the program cannot be run or its output was to be piped (that is for
+    /// [`spawn`](Self::spawn)), [`Kind::Conflict`] where the sandbox takes no processes in its state,
+    /// [`Kind::Exhausted`] where it has as many as it may. What the guest does is in the [`Outcome`].
+    pub async fn run(&self, command: Command) -> Result<Outcome> {
+        let (launch, pipes) = Launch::new(self, command)?;
+        if pipes.stdout.is_some() || pipes.stderr.is_some() {
+            return Err(Error::new(Kind::InvalidInput, "a pipe needs a reader: use `spawn`"));
+        }
+        launch.run().await
+    }
+
+    /// Starts a program on a task of its own. It belongs to the sandbox and goes on if the [`Process`] is dropped.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run); what is wrong with the program itself is known only at [`Process::wait`].
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn spawn(&self, command: Command) -> Result<Process> {
+        let (launch, pipes) = Launch::new(self, command)?;
+        Ok(Process::new(launch, pipes))
+    }
+
+    /// Ends one process. Whether there still was one is the answer.
+    pub fn kill(&self, process: ProcessId) -> bool {
+        let control = self.life().processes.get(&process).cloned();
+        control.inspect(|control| control.kill()).is_some()
+    }
+
+    /// Makes all its processes stand still, and takes no others until [`resume`](Self::resume). Their clocks go on;
+    /// their time limits do not. It is in memory: a restart of the host ends it.
+    ///
+    /// # Errors
+    /// [`Kind::Conflict`] where the sandbox has ended.
+    pub fn suspend(&self) -> Result<()> {
+        let mut life = self.life();
+        self.step(&mut life, Input::Suspend)?;
+        life.processes.values().for_each(|control| control.suspend());
+        Ok(())
+    }
+
+    /// Lets its processes go on.
+    ///
+    /// # Errors
+    /// [`Kind::Conflict`] where the sandbox has ended.
+    pub fn resume(&self) -> Result<()> {
+        let mut life = self.life();
+        let load = if life.processes.is_empty() {
+            Load::Idle
+        } else {
+            Load::Busy
+        };
+        self.step(&mut life, Input::Resume(load))?;
+        life.processes.values().for_each(|control| control.resume());
+        Ok(())
+    }
+
+    /// Ends all its processes and waits for them to be gone. Its files stay. Harmless when repeated.
+    pub async fn stop(&self) -> Result<()> {
+        {
+            let mut life = self.life();
+            self.step(&mut life, Input::Stop)?;
+            if life.processes.is_empty() {
+                self.step(&mut life, Input::Idle)?;
+            }
+        }
+        self.kill_all();
+        self.wait_for_processes().await;
+        Ok(())
+    }
+
+    /// Stops it, removes its own files, and makes its host forget it. Mounted directories stay as they are. Harmless
+    /// when repeated.
+    ///
+    /// # Errors
+    /// [`Kind::Internal`] where its files cannot be removed; it can be tried again.
+    pub async fn destroy(&self) -> Result<()> {
+        self.stop().await?;
+        if self.state() == State::Destroyed {
+            return Ok(());
+        }
+        self.inner.workspace.destroy().await?;
+        self.step(&mut self.life(), Input::Destroy)?;
+        if let Some(host) = self.inner.host.upgrade() {
+            host.forget(self.inner.id);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn kill_all(&self) {
+        self.life().processes.values().for_each(|control| control.kill());
+    }
+
+    async fn wait_for_processes(&self) {
+        loop {
+            let ended = self.inner.process_ended.notified();
+            if self.life().processes.is_empty() {
+                return;
+            }
+            ended.await;
+        }
+    }
+
+    fn life(&self) -> MutexGuard<'_, Life> {
+        self.inner.life.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes one step in the table of states; the only writer of the state.
+    fn step(&self, life: &mut Life, input: Input) -> Result<()> {
+        let from = life.state;
+        match from.on(input) {
+            Step::Enter(to) => {
+                life.state = to;
+                if from != to
+                    && let Some(host) = self.inner.host.upgrade()
+                {
+                    host.bus().publish(|| Event::StateChanged {
+                        sandbox: self.inner.id,
+                        from,
+                        to,
+                    });
+                }
+                Ok(())
+            }
+            Step::Ignore => Ok(()),
+            Step::Refuse(why) => Err(Error::new(Kind::Conflict, format!("sandbox {}: {why}", self.inner.id))),
+        }
+    }
+}
+
+/// What [`Launch`] needs of its sandbox.
+impl Sandbox {
+    pub(crate) fn host(&self) -> Result<Arc<host::Inner>> {
+        self.inner
+            .host
+            .upgrade()
+            .ok_or_else(|| Error::new(Kind::Unavailable, "the host has ended"))
+    }
+
+    pub(crate) fn env(&self) -> &[(String, String)] {
+        &self.inner.admitted.env
+    }
+
+    pub(crate) fn memory(&self) -> &Arc<Counter> {
+        &self.inner.budgets.memory
+    }
+
+    pub(crate) fn cpu(&self) -> &Arc<CpuMeter> {
+        &self.inner.cpu
+    }
+
+    /// Enters a process in the table, if the state and the limit of processes allow one more.
+    pub(crate) fn enter(&self, control: &Arc<Control>) -> Result<ProcessId> {
+        let mut life = self.life();
+        if self.inner.processes.used() >= self.inner.processes.limit() && !life.state.has_ended() {
+            let limit = self.inner.processes.limit();
+            return Err(Error::new(
+                Kind::Exhausted,
+                format!("sandbox {} has {limit} processes, as many as it may", self.inner.id),
+            ));
+        }
+        self.step(&mut life, Input::Start)?;
+        self.inner
+            .processes
+            .take(1)
+            .expect("there was room, and the table is locked");
+        life.started += 1;
+        let process = ProcessId(life.started);
+        life.processes.insert(process, Arc::clone(control));
+        Ok(process)
+    }
+
+    /// Takes a process which has ended out of the table.
+    pub(crate) fn leave(&self, process: ProcessId) {
+        let mut life = self.life();
+        life.processes.remove(&process);
+        self.inner.processes.give(1);
+        if life.processes.is_empty() {
+            // Idle is refused in no state.
+            let _ = self.step(&mut life, Input::Idle);
+        }
+        drop(life);
+        self.inner.process_ended.notify_waiters();
+    }
+
+    /// Marks the sandbox as failed and ends what still runs in it.
+    pub(crate) fn fail(&self) {
+        // Fail is refused in no state.
+        let _ = self.step(&mut self.life(), Input::Fail);
+        self.kill_all();
+    }
+}
+
+impl std::fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sandbox")
+            .field("id", &self.inner.id)
+            .field("state", &self.state())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,238 @@
+//! Runs one program's future under its time limit, its sandbox's share of processor time, suspension and kill.
+//!
+//! This is the one enforcer of all four, and the one place where a program's processor time is measured. A program
+//! which computes comes back here at every tick of the engine's epoch.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::task::AtomicWaker;
+use rustix::time::{ClockId, clock_gettime};
+use tokio::time::{Instant, Sleep};
+
+use crate::limits::CpuMeter;
+
+/// How others steer one running program.
+#[derive(Debug, Default)]
+pub(crate) struct Control {
+    order: AtomicU8,
+    waker: AtomicWaker,
+}
+
+const RUN: u8 = 0;
+const STAND_STILL: u8 = 1;
+const END: u8 = 2;
+
+impl Control {
+    pub(crate) fn kill(&self) {
+        self.order.store(END, Ordering::Release);
+        self.waker.wake();
+    }
+
+    pub(crate) fn suspend(&self) {
+        self.turn(RUN, STAND_STILL);
+    }
+
+    pub(crate) fn resume(&self) {
+        self.turn(STAND_STILL, RUN);
+    }
+
+    /// The output of `future`, or `None` if a kill comes first.
+    pub(crate) async fn unless_killed<F: Future + Unpin>(&self, mut future: F) -> Option<F::Output> {
+        std::future::poll_fn(|context| {
+            self.waker.register(context.waker());
+            if self.order.load(Ordering::Acquire) == END {
+                return Poll::Ready(None);
+            }
+            Pin::new(&mut future).poll(context).map(Some)
+        })
+        .await
+    }
+
+    /// A kill is never taken back.
+    fn turn(&self, from: u8, to: u8) {
+        if self
+            .order
+            .compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
+        {
+            self.waker.wake();
+        }
+    }
+}
+
+/// How a supervised future ended.
+#[derive(Debug)]
+pub(crate) enum End<T> {
+    Finished(T),
+    TimedOut,
+    Killed,
+}
+
+/// What the supervisor measured.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Times {
+    /// Processor time of the polls.
+    pub busy: Duration,
+    /// Wall-clock time, suspensions left out.
+    pub elapsed: Duration,
+}
+
+pub(crate) struct Supervised<F> {
+    future: F,
+    control: Arc<Control>,
+    cpu: Arc<CpuMeter>,
+    limit: Duration,
+    started: Instant,
+    suspended_at: Option<Instant>,
+    suspended: Duration,
+    busy: Duration,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl<F> Supervised<F> {
+    pub(crate) fn new(future: F, control: Arc<Control>, cpu: Arc<CpuMeter>, limit: Duration) -> Self {
+        Self {
+            future,
+            control,
+            cpu,
+            limit,
+            started: Instant::now(),
+            suspended_at: None,
+            suspended: Duration::ZERO,
+            busy: Duration::ZERO,
+            timer: None,
+        }
+    }
+
+    fn times(&self, now: Instant) -> Times {
+        Times {
+            busy: self.busy,
+            elapsed: (now - self.started).saturating_sub(self.suspended),
+        }
+    }
+
+    /// Has this future polled again after `wait`.
+    fn wake_after(&mut self, now: Instant, wait: Duration, context: &mut Context<'_>) {
+        let at = now
+            .checked_add(wait)
+            .unwrap_or_else(|| now + Duration::from_secs(86_400 * 365));
+        let timer = match &mut self.timer {
+            Some(timer) => {
+                if timer.deadline() != at {
+                    timer.as_mut().reset(at);
+                }
+                timer
+            }
+            None => self.timer.insert(Box::pin(tokio::time::sleep_until(at))),
+        };
+        if timer.as_mut().poll(context).is_ready() {
+            context.waker().wake_by_ref();
+        }
+    }
+}
+
+impl<F: Future + Unpin> Future for Supervised<F> {
+    type Output = (End<F::Output>, Times);
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        this.control.waker.register(context.waker());
+        let now = Instant::now();
+        match this.control.order.load(Ordering::Acquire) {
+            END => return Poll::Ready((End::Killed, this.times(now))),
+            STAND_STILL => {
+                this.suspended_at.get_or_insert(now);
+                return Poll::Pending;
+            }
+            _ => {}
+        }
+        if let Some(since) = this.suspended_at.take() {
+            this.suspended += now - since;
+        }
+        let times = this.times(now);
+        let Some(left) = this.limit.checked_sub(times.elapsed).filter(|left| !left.is_zero()) else {
+            return Poll::Ready((End::TimedOut, times));
+        };
+        if let Some(wait) = this.cpu.wait(now) {
+            this.wake_after(now, wait.min(left), context);
+            return Poll::Pending;
+        }
+
+        let before = thread_time();
+        let polled = Pin::new(&mut this.future).poll(context);
+        let spent = thread_time().saturating_sub(before);
+        this.busy += spent;
+        this.cpu.spend(spent);
+
+        match polled {
+            Poll::Ready(value) => Poll::Ready((End::Finished(value), this.times(Instant::now()))),
+            Poll::Pending => {
+                this.wake_after(now, left, context);
+                Poll::Pending
+            }
+        }
+    }
+}
+
+/// Processor time which this thread has used.
+fn thread_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(
+        u64::try_from(time.tv_sec).unwrap_or(0),
+        u32::try_from(time.tv_nsec).unwrap_or(0),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use palisade_policy::CpuShare;
+
+    fn supervised<F: Future>(future: F, limit: Duration) -> (Supervised<Pin<Box<F>>>, Arc<Control>) {
+        let control = Arc::new(Control::default());
+        let cpu = Arc::new(CpuMeter::new(CpuShare::from_millicores(1000)));
+        (
+            Supervised::new(Box::pin(future), Arc::clone(&control), cpu, limit),
+            control,
+        )
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_future_which_waits_for_ever_ends_at_its_limit() {
+        let (program, _) = supervised(std::future::pending::<()>(), Duration::from_secs(5));
+        let (end, times) = program.await;
+        assert!(matches!(end, End::TimedOut));
+        assert_eq!(times.elapsed, Duration::from_secs(5));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn suspended_time_does_not_count() {
+        let sleep = tokio::time::sleep(Duration::from_secs(3));
+        let (program, control) = supervised(sleep, Duration::from_secs(4));
+        let program = tokio::spawn(program);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        control.suspend();
+        tokio::time::sleep(Duration::from_secs(100)).await;
+        assert!(!program.is_finished());
+        control.resume();
+        let (end, times) = program.await.expect("it does not panic");
+        assert!(matches!(end, End::Finished(())));
+        assert_eq!(times.elapsed.as_secs(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_kill_reaches_a_suspended_program_and_is_not_taken_back() {
+        let (program, control) = supervised(std::future::pending::<()>(), Duration::from_secs(60));
+        let program = tokio::spawn(program);
+        control.suspend();
+        tokio::task::yield_now().await;
+        control.kill();
+        control.resume();
+        let (end, _) = program.await.expect("it does not panic");
+        assert!(matches!(end, End::Killed));
+    }
+}

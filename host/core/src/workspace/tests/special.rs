@@ -1,0 +1,109 @@
+//! Pipes, sockets, odd times, and very many names.
+
+use std::os::unix::net::UnixListener;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use palisade_policy::Access;
+
+use super::super::*;
+use super::support::{AMPLE, DIRECTORY, NOTHING, READ, WRITE, World, errno};
+
+#[test]
+fn pipes_and_sockets_are_seen_and_not_opened() {
+    let world = World::with(&[("/h", "h", Access::ReadWrite)], AMPLE);
+    let _socket = UnixListener::bind(world.host("h/socket")).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, world.host("h/pipe"), rustix::fs::Mode::RWXU).unwrap();
+    let directory = world.root.dir("h").unwrap();
+    for name in ["pipe", "socket"] {
+        for how in [
+            READ,
+            WRITE,
+            NOTHING,
+            OpenHow {
+                truncate: true,
+                ..WRITE
+            },
+        ] {
+            assert_eq!(errno(directory.open(name, how)), Errno::OPNOTSUPP, "{name}");
+        }
+        assert!(directory.open(name, DIRECTORY).is_err());
+        assert_eq!(directory.stat(name, Follow::No).unwrap().kind, Kind::Other);
+    }
+    let listing = directory.list().unwrap();
+    assert!((2..4).all(|index| listing.get(index).unwrap().kind == Kind::Other));
+    directory.unlink("pipe").unwrap();
+}
+
+#[test]
+fn odd_times_are_kept() {
+    let world = World::new();
+    let root = &world.root;
+    root.put("file", b"");
+    root.symlink("file", "link").unwrap();
+    let file = root.file("file", READ).unwrap();
+    for time in [
+        UNIX_EPOCH,
+        UNIX_EPOCH - Duration::from_nanos(1),
+        UNIX_EPOCH - Duration::new(86_400, 999_999_999),
+    ] {
+        file.set_times(NewTime::At(time), NewTime::Keep).unwrap();
+        root.set_times("file", Follow::Yes, NewTime::Keep, NewTime::At(time))
+            .unwrap();
+        let stat = file.stat().unwrap();
+        assert_eq!((stat.accessed, stat.modified), (time, time));
+        root.own_set_times(NewTime::At(time), NewTime::At(time)).unwrap();
+        assert_eq!(root.stat(".", Follow::No).unwrap().modified, time);
+    }
+    let before = file.stat().unwrap().modified;
+    root.set_times("link", Follow::No, NewTime::Now, NewTime::Now).unwrap();
+    assert_eq!(file.stat().unwrap().modified, before, "the link's own times were set");
+    root.set_times("link", Follow::Yes, NewTime::Now, NewTime::Now).unwrap();
+    assert!(file.stat().unwrap().modified > before);
+    let far = UNIX_EPOCH.checked_add(Duration::from_secs(1 << 62));
+    for time in far
+        .into_iter()
+        .chain(SystemTime::UNIX_EPOCH.checked_sub(Duration::from_secs(1 << 62)))
+    {
+        let _ = file.set_times(NewTime::At(time), NewTime::At(time));
+        file.stat().unwrap();
+    }
+}
+
+#[test]
+fn twenty_thousand_names_are_listed_at_one_moment() {
+    let world = World::with(&[("/h", "h", Access::ReadWrite)], AMPLE);
+    for index in 0..20_000 {
+        std::fs::write(world.host(&format!("h/{index:05}")), "").unwrap();
+    }
+    let directory = world.root.dir("h").unwrap();
+    let listing = directory.list().unwrap();
+    world.root.unlink("h/00000").unwrap();
+    assert_eq!(listing.len(), 20_002);
+    let mut names: Vec<_> = (2..listing.len())
+        .map(|index| listing.get(index).unwrap().name)
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!((names.len(), names[0]), (20_000, "00000"));
+}
+
+#[test]
+fn names_that_are_no_text_are_left_out() {
+    use std::os::unix::ffi::OsStrExt;
+    let world = World::with(&[("/h", "h", Access::ReadWrite)], AMPLE);
+    std::fs::write(world.host("h").join(std::ffi::OsStr::from_bytes(b"\xff")), "").unwrap();
+    std::os::unix::fs::symlink(std::ffi::OsStr::from_bytes(b"\xff"), world.host("h/link")).unwrap();
+    assert_eq!(world.root.dir("h").unwrap().names(), ["link"]);
+    assert_eq!(errno(world.root.read_link("h/link")), Errno::ILSEQ);
+    assert_eq!(errno(world.root.open("h/link", READ)), Errno::ILSEQ);
+}
+
+#[tokio::test]
+async fn files_and_directories_are_synced() {
+    let world = World::new();
+    world.root.sync().await.unwrap();
+    let file = world.root.file("file", WRITE).unwrap();
+    file.sync(Sync::Data).await.unwrap();
+    file.sync(Sync::All).await.unwrap();
+    world.root.sync().await.unwrap();
+}
