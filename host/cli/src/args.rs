@@ -1,0 +1,193 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use palisade::policy::{ByteSize, CpuShare};
+
+use crate::exit;
+use crate::report::Format;
+use crate::request::{DirArgument, EnvArgument};
+
+const EXAMPLES: &str = "\
+Examples:
+  palisade run hello.wasm
+  palisade run --dir ./data::/data:ro --env LANG=C tool.wasm --verbose /data/in.txt
+  palisade run --memory 256MiB --timeout 10s --policy strict untrusted.wasm < in > out
+  palisade doctor";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  palisade run hello.wasm
+  palisade run --dir . app.wasm                  the current directory, as `.`
+  palisade run --dir /srv/data::/data:ro app.wasm -- --input /data/x
+  palisade run --env LANG=C --env HOME app.wasm  HOME has the value it has here
+  palisade run --json app.wasm | jq .usage
+
+";
+
+/// Runs WebAssembly programs in sandboxes: nothing is reachable but what is granted, and everything has a limit.
+#[derive(Debug, Parser)]
+#[command(name = "palisade", version, after_help = EXAMPLES, arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub globals: Globals,
+    #[command(subcommand)]
+    pub action: Action,
+}
+
+/// What every command takes.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Globals {
+    /// Answer with one JSON document on standard output, errors too
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// The configuration file [default: palisade/palisade.toml in $XDG_CONFIG_HOME or ~/.config, else in /etc]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where compiled programs and the files of sandboxes are kept [default: $XDG_STATE_HOME/palisade]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+}
+
+impl Globals {
+    pub(crate) fn format(&self) -> Format {
+        if self.json { Format::Json } else { Format::Text }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Action {
+    /// Run a program in a sandbox of its own
+    Run(Box<Run>),
+    /// Check and show policies
+    #[command(subcommand)]
+    Policy(PolicyAction),
+    /// Show the configuration of this host
+    #[command(subcommand)]
+    Config(ConfigAction),
+    /// Tell what this machine can do and what it lacks
+    Doctor,
+    /// Print completions for a shell
+    Completions { shell: clap_complete::Shell },
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = format!("{RUN_EXAMPLES}{}", exit::TABLE))]
+pub(crate) struct Run {
+    /// Let the program see a directory: HOST, HOST::GUEST or HOST::GUEST:ro; may be repeated
+    #[arg(long = "dir", value_name = "HOST::GUEST[:ro]")]
+    pub dirs: Vec<DirArgument>,
+    /// Set a variable; NAME alone takes its value from here; may be repeated
+    #[arg(long = "env", value_name = "NAME[=VALUE]")]
+    pub envs: Vec<EnvArgument>,
+    #[command(flatten)]
+    pub limits: LimitArguments,
+    /// A policy file, or one of `strict`, `default`, `trusted`
+    #[arg(long, value_name = "FILE|NAME")]
+    pub policy: Option<String>,
+    /// Tell on standard error what the program used
+    #[arg(long)]
+    pub usage: bool,
+    /// The program, a module or component; everything after it is for the program
+    #[arg(required = true, trailing_var_arg = true, num_args = 1.., value_names = ["FILE", "ARGS"])]
+    pub command: Vec<OsString>,
+}
+
+/// Limits which differ from the policy's.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Limits, where the policy's are not to be")]
+pub struct LimitArguments {
+    /// Instructions, about
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub fuel: Option<u64>,
+    /// Memory, as `256MiB`
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<ByteSize>,
+    /// Time from start to end, as `30s` or `1h 30m`
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub timeout: Option<Duration>,
+    /// Share of processor time, as `0.25`
+    #[arg(long, value_name = "CORES")]
+    pub cpu: Option<CpuShare>,
+    /// Bytes in the sandbox's own files
+    #[arg(long, value_name = "SIZE")]
+    pub disk: Option<ByteSize>,
+    /// Files and directories in the sandbox
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub files: Option<u64>,
+    /// Open files and directories
+    #[arg(long, value_name = "N")]
+    pub handles: Option<u32>,
+    /// Bytes of standard output and standard error together
+    #[arg(long, value_name = "SIZE")]
+    pub output: Option<ByteSize>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyAction {
+    /// Check a policy file and report every problem in it
+    Check { file: PathBuf },
+    /// Show a policy with every value, as this host applies it
+    Show {
+        #[arg(value_name = "NAME|FILE")]
+        policy: String,
+    },
+    /// List the policies that come with palisade
+    List,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigAction {
+    /// Show every value in effect and where it comes from
+    Show,
+}
+
+/// `1000000` or `1_000_000`.
+fn count(text: &str) -> Result<u64, String> {
+    let digits = text.replace('_', "");
+    let number = digits.parse().ok().filter(|_| !digits.starts_with('+'));
+    number.ok_or_else(|| "write a whole number, such as 1_000_000".into())
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let hint = |_| "write a duration such as `500ms`, `30s`, `5m` or `1h 30m`".into();
+    humantime::parse_duration(text).map_err(hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn run(arguments: &[&str]) -> Result<Run, clap::Error> {
+        let arguments = ["palisade", "run"].iter().chain(arguments);
+        match Arguments::try_parse_from(arguments)?.action {
+            Action::Run(run) => Ok(*run),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn everything_after_the_file_is_the_programs() {
+        let run = run(&["--fuel", "1_000", "a.wasm", "--fuel", "2", "--json", "--", "-x"]).unwrap();
+        assert_eq!(run.limits.fuel, Some(1_000));
+        assert_eq!(run.command, ["a.wasm", "--fuel", "2", "--json", "--", "-x"]);
+    }
+
+    #[test]
+    fn unknown_flags_before_the_file_are_errors() {
+        assert!(run(&["--fule", "1", "a.wasm"]).is_err());
+        assert!(run(&["--timeout", "5", "a.wasm"]).is_err());
+        assert!(run(&["--memory", "lots", "a.wasm"]).is_err());
+        assert!(run(&[]).is_err());
+    }
+}

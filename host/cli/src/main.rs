@@ -1,0 +1,118 @@
+//! The `palisade` command: runs WebAssembly programs in sandboxes, and tells what this machine and its configuration
+//! allow. It reads flags, files and the environment; everything else is the library's.
+
+#![forbid(unsafe_code)]
+
+mod args;
+mod config;
+mod doctor;
+mod exit;
+mod failure;
+mod host_limits;
+mod policy;
+mod report;
+mod request;
+mod run;
+
+use std::io::stderr;
+
+use clap::{CommandFactory, Parser};
+use tracing_subscriber::EnvFilter;
+
+use crate::args::{Action, Arguments, ConfigAction, PolicyAction};
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::report::Format;
+
+fn main() {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => std::process::exit(i32::from(report_usage(&error))),
+    };
+    let format = arguments.globals.format();
+    start_log();
+    raise_open_files();
+    let code = act(arguments, format).unwrap_or_else(|failure| failure.report(format));
+    // Not by returning: a thread may be blocked in reading the terminal.
+    std::process::exit(i32::from(code));
+}
+
+/// Prints help, the version, or what is wrong with the command line.
+fn report_usage(error: &clap::Error) -> u8 {
+    if !error.use_stderr() {
+        let _ = error.print();
+        return 0;
+    }
+    if std::env::args_os().any(|argument| argument == "--json") {
+        let text = error.to_string();
+        let what = text.split("\n\n").next().unwrap_or_default();
+        let what = what.trim_start_matches("error: ").replace('\n', " ");
+        return Failure::invalid(what).report(Format::Json);
+    }
+    let _ = error.print();
+    exit::FAILURE
+}
+
+fn act(arguments: Arguments, format: Format) -> Result<u8, Failure> {
+    let Arguments { globals, action } = arguments;
+    let config = || Config::load(&globals, &config::process_environment);
+    match action {
+        Action::Run(run) => {
+            let config = Config::load(&globals, &config::process_environment)?;
+            let request = request::Request::new(run, &config)?;
+            block_on(run::run(request, &config, format))
+        }
+        Action::Policy(PolicyAction::Check { file }) => policy::check(&file, format),
+        Action::Policy(PolicyAction::Show { policy }) => policy::show(&policy, &config()?.host_limits, format),
+        Action::Policy(PolicyAction::List) => Ok(policy::list(format)),
+        Action::Config(ConfigAction::Show) => config::show(&config()?, format),
+        Action::Doctor => block_on(doctor::doctor(config()?, format)),
+        Action::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "palisade", &mut text);
+            report::print(&text);
+            Ok(0)
+        }
+    }
+}
+
+fn block_on(work: impl Future<Output = Result<u8, Failure>>) -> Result<u8, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    let runtime = runtime.map_err(|error| Failure::internal(format!("cannot start: {error}")))?;
+    let result = runtime.block_on(work);
+    runtime.shutdown_background();
+    result
+}
+
+/// Warnings go to standard error; `PALISADE_LOG` asks for more, as `RUST_LOG` does elsewhere.
+fn start_log() {
+    let asked = std::env::var("PALISADE_LOG").unwrap_or_default();
+    let filter = match EnvFilter::try_new(if asked.is_empty() { "warn" } else { &asked }) {
+        Ok(filter) => filter,
+        Err(error) => {
+            report::say(&format!("PALISADE_LOG is not a filter: {error}"));
+            EnvFilter::new("warn")
+        }
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(false)
+        .with_writer(stderr)
+        .init();
+}
+
+/// Sandboxes hold files open, so the soft limit goes up to the hard one. `doctor` tells where that is too low.
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let _ = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: maximum,
+            maximum,
+        },
+    );
+}

@@ -1,0 +1,324 @@
+//! What palisade says of a run, as lines for people and as JSON for programs.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::time::Duration;
+
+use base64::Engine;
+use palisade::policy::{ByteSize, Denial, Limits};
+use palisade::{Ending, Limit, Outcome, Usage};
+use serde_json::{Map, Value, json};
+
+/// In which form a command answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    Text,
+    Json,
+}
+
+/// Says one line on standard error. Nobody may be there to read it, which is no reason to fail.
+pub(crate) fn say(line: &str) {
+    let _ = std::io::stderr().write_all(format!("palisade: {}\n", visible(line)).as_bytes());
+}
+
+/// Prints to standard output, where somebody still reads it.
+pub(crate) fn print(bytes: &[u8]) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(bytes).and_then(|()| out.flush());
+}
+
+/// Prints one JSON document and a line feed.
+pub(crate) fn print_json(value: &Value) {
+    print(format!("{value}\n").as_bytes());
+}
+
+/// The text with escapes for what would move a terminal's cursor or turn the direction of its text.
+pub(crate) fn visible(text: &str) -> String {
+    let hidden = |character: char| {
+        character.is_control()
+            || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let mut visible = String::with_capacity(text.len());
+    for character in text.chars() {
+        if hidden(character) {
+            visible.extend(character.escape_default());
+        } else {
+            visible.push(character);
+        }
+    }
+    visible
+}
+
+/// Denials of a run which are told in full.
+const MAX_DENIALS: usize = 5;
+
+/// The lines about how a run ended, where it did not end well, and about what it was refused.
+pub(crate) fn run_lines(outcome: &Outcome, limits: &Limits) -> Vec<String> {
+    let used = usage_line(&outcome.usage);
+    let mut lines = Vec::new();
+    match &outcome.ending {
+        Ending::Exited(_) => {}
+        Ending::Trapped(why) => lines.push(format!("the program trapped: {why}")),
+        Ending::LimitReached(limit) => {
+            let (name, value) = (name_of(*limit), value_of(*limit, limits));
+            lines.push(format!("stopped by the limit of {name} ({value}): {used}"));
+        }
+        Ending::Killed => lines.push(format!("the program was killed: {used}")),
+    }
+    lines.extend(survived_line(outcome, limits));
+    let told = outcome.denials.len().min(MAX_DENIALS);
+    lines.extend(outcome.denials[..told].iter().map(denial_line));
+    let more = (outcome.denials.len() - told) as u64 + outcome.more_denials;
+    if more > 0 {
+        lines.push(format!("and {more} more denials"));
+    }
+    lines
+}
+
+/// Limits that refused the guest something without ending it.
+fn survived_line(outcome: &Outcome, limits: &Limits) -> Option<String> {
+    let hit = outcome.limits_hit.iter().copied();
+    let survived: Vec<String> = hit
+        .filter(|limit| outcome.ending != Ending::LimitReached(*limit))
+        .map(|limit| format!("{} ({})", name_of(limit), value_of(limit, limits)))
+        .collect();
+    (!survived.is_empty()).then(|| format!("the program met the limit of {}", survived.join(", ")))
+}
+
+pub(crate) fn denial_line(denial: &Denial) -> String {
+    let Denial {
+        rule,
+        asked,
+        smallest_grant,
+    } = denial;
+    format!("denied by {rule}: {asked}; the smallest grant that would do: {smallest_grant}")
+}
+
+/// `used 12,345,678 fuel, 1.98s of processor time, …`
+pub(crate) fn usage_line(usage: &Usage) -> String {
+    let Usage {
+        fuel,
+        host_time,
+        elapsed,
+        peak_memory,
+        read,
+        written,
+    } = usage;
+    let mut line = String::from("used ");
+    if let Some(fuel) = fuel {
+        let _ = write!(line, "{} fuel, ", grouped(*fuel));
+    }
+    let _ = write!(
+        line,
+        "{} of processor time, {} of memory at most, {} in all; read {}, wrote {}",
+        short(*host_time),
+        short_size(*peak_memory),
+        short(*elapsed),
+        short_size(*read),
+        short_size(*written),
+    );
+    line
+}
+
+fn name_of(limit: Limit) -> &'static str {
+    match limit {
+        Limit::Memory => "memory",
+        Limit::Fuel => "fuel",
+        Limit::Time => "time",
+        Limit::Output => "output",
+        Limit::Disk => "disk",
+        Limit::Files => "files",
+        Limit::Handles => "handles",
+    }
+}
+
+fn value_of(limit: Limit, limits: &Limits) -> String {
+    match limit {
+        Limit::Memory => limits.memory.to_string(),
+        Limit::Fuel => limits.fuel.map_or_else(|| "unlimited".into(), grouped),
+        Limit::Time => humantime::format_duration(limits.time).to_string(),
+        Limit::Output => limits.output.to_string(),
+        Limit::Disk => limits.disk.to_string(),
+        Limit::Files => grouped(limits.files),
+        Limit::Handles => grouped(limits.handles.into()),
+    }
+}
+
+/// `12,345,678`
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// Three digits or so of a duration: `1.98s`, `12.3ms`.
+pub(crate) fn short(time: Duration) -> String {
+    match time.as_secs_f64() {
+        seconds if seconds >= 1.0 => format!("{seconds:.2}s"),
+        seconds if seconds >= 0.001 => format!("{:.1}ms", seconds * 1e3),
+        seconds => format!("{:.0}µs", seconds * 1e6),
+    }
+}
+
+/// A size to a tenth of its unit; sizes print themselves exactly, which is too long here.
+pub(crate) fn short_size(size: ByteSize) -> String {
+    let bytes = size.as_bytes();
+    for (unit, scale) in [
+        ("TiB", 1u64 << 40),
+        ("GiB", 1 << 30),
+        ("MiB", 1 << 20),
+        ("KiB", 1 << 10),
+    ] {
+        if bytes >= scale {
+            let tenths = (bytes as f64 / scale as f64 * 10.0).round() / 10.0;
+            return format!("{tenths} {unit}");
+        }
+    }
+    format!("{bytes} B")
+}
+
+/// All of a run as one object.
+pub(crate) fn outcome_json(outcome: &Outcome, exit_code: u8) -> Value {
+    let Outcome {
+        ending,
+        usage,
+        limits_hit,
+        denials,
+        more_denials,
+        stdout,
+        stderr,
+    } = outcome;
+    let mut object = Map::new();
+    object.insert("ending".into(), ending_json(ending));
+    object.insert("exit_code".into(), json!(exit_code));
+    object.insert("usage".into(), usage_json(usage));
+    object.insert("limits_hit".into(), json!(limits_hit));
+    object.insert("denials".into(), denials_json(denials));
+    object.insert("more_denials".into(), json!(more_denials));
+    insert_bytes(&mut object, "stdout", stdout);
+    insert_bytes(&mut object, "stderr", stderr);
+    Value::Object(object)
+}
+
+fn ending_json(ending: &Ending) -> Value {
+    match ending {
+        Ending::Exited(code) => json!({ "exited": code }),
+        Ending::Trapped(why) => json!({ "trapped": why }),
+        Ending::LimitReached(limit) => json!({ "limit-reached": limit }),
+        Ending::Killed => json!("killed"),
+    }
+}
+
+fn usage_json(usage: &Usage) -> Value {
+    let Usage {
+        fuel,
+        host_time,
+        elapsed,
+        peak_memory,
+        read,
+        written,
+    } = usage;
+    let milliseconds = |time: &Duration| time.as_micros() as f64 / 1e3;
+    json!({
+        "fuel": fuel,
+        "host_time_ms": milliseconds(host_time),
+        "elapsed_ms": milliseconds(elapsed),
+        "peak_memory_bytes": peak_memory.as_bytes(),
+        "read_bytes": read.as_bytes(),
+        "written_bytes": written.as_bytes(),
+    })
+}
+
+pub(crate) fn denials_json(denials: &[Denial]) -> Value {
+    json!(denials)
+}
+
+/// As a string where it is one, else in base64 under another name.
+fn insert_bytes(object: &mut Map<String, Value>, name: &str, bytes: &[u8]) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => object.insert(name.into(), json!(text)),
+        Err(_) => {
+            let encoded = base64::engine::general_purpose::STANDARD.encode(bytes);
+            object.insert(format!("{name}_base64"), json!(encoded))
+        }
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(ending: Ending) -> Outcome {
+        Outcome {
+            ending,
+            usage: Usage {
+                fuel: Some(12_345_678),
+                peak_memory: ByteSize::from_mib(17),
+                ..Usage::default()
+            },
+            limits_hit: Vec::new(),
+            denials: Vec::new(),
+            more_denials: 0,
+            stdout: Vec::new(),
+            stderr: vec![0xff],
+        }
+    }
+
+    #[test]
+    fn a_limit_is_told_with_its_value_and_what_was_used() {
+        let limits = Limits {
+            time: Duration::from_secs(2),
+            ..Limits::default()
+        };
+        let lines = run_lines(&outcome(Ending::LimitReached(Limit::Time)), &limits);
+        assert_eq!(lines.len(), 1);
+        assert!(
+            lines[0].starts_with("stopped by the limit of time (2s): used 12,345,678 fuel, "),
+            "{lines:?}"
+        );
+        assert!(lines[0].contains("17 MiB of memory at most"), "{lines:?}");
+        assert!(run_lines(&outcome(Ending::Exited(0)), &limits).is_empty());
+    }
+
+    #[test]
+    fn at_most_five_denials_are_told() {
+        let denial = |n: usize| Denial {
+            rule: "mounts".into(),
+            asked: format!("write /{n}"),
+            smallest_grant: "x".into(),
+        };
+        let mut outcome = outcome(Ending::Exited(1));
+        outcome.denials = (0..7).map(denial).collect();
+        outcome.more_denials = 3;
+        let lines = run_lines(&outcome, &Limits::default());
+        assert_eq!(lines.len(), 6);
+        assert_eq!(lines[5], "and 5 more denials");
+    }
+
+    #[test]
+    fn what_would_drive_a_terminal_is_escaped() {
+        assert_eq!(visible("a\x1b[2J\nb\u{202e}é"), "a\\u{1b}[2J\\nb\\u{202e}é");
+    }
+
+    #[test]
+    fn json_has_units_in_its_names_and_base64_for_bytes() {
+        let value = outcome_json(&outcome(Ending::Trapped("oh".into())), 134);
+        assert_eq!(value["ending"], json!({ "trapped": "oh" }));
+        assert_eq!(value["usage"]["peak_memory_bytes"], json!(17 << 20));
+        assert_eq!(value["stdout"], json!(""));
+        assert_eq!(value["stderr_base64"], json!("/w=="));
+    }
+
+    #[test]
+    fn numbers_are_grouped() {
+        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
+            assert_eq!(grouped(number), text);
+        }
+    }
+}
