@@ -1,0 +1,95 @@
+//! Compiled guests, kept in the cache under the digest of all that went into them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use blake3::Hasher;
+use walkdir::WalkDir;
+
+use super::build;
+use super::discover::{Guest, Source};
+use crate::toolchain::{Toolchain, Zig};
+use crate::{lock, paths};
+
+/// Where a guest came from.
+pub(super) enum Origin {
+    Cache,
+    Compiled,
+}
+
+/// Puts `guest` into [`paths::guests`].
+pub(super) fn obtain(guest: &Guest, toolchain: &Toolchain) -> Result<Origin> {
+    let kept = paths::create(paths::cache()?.join("guests"))?;
+    let kept = kept.join(format!("{}-{}.wasm", guest.name, digest(guest, toolchain)?));
+    let mut origin = Origin::Cache;
+    if !kept.exists() {
+        let _lock = lock::hold("guests")?;
+        if !kept.exists() {
+            build::compile(guest, toolchain, &kept.with_extension("part"))?;
+            fs::rename(kept.with_extension("part"), &kept)?;
+            origin = Origin::Compiled;
+        }
+    }
+    place(
+        &kept,
+        &paths::create(paths::guests())?.join(format!("{}.wasm", guest.name)),
+    )?;
+    Ok(origin)
+}
+
+/// Copies `kept` over `placed` unless that is the same already: whoever has it mapped or open keeps what he has.
+fn place(kept: &Path, placed: &Path) -> Result<()> {
+    let bytes = fs::read(kept).with_context(|| format!("cannot read {}", kept.display()))?;
+    if fs::read(placed).is_ok_and(|there| there == bytes) {
+        return Ok(());
+    }
+    let temporary = placed.with_extension(format!("part{}", std::process::id()));
+    fs::write(&temporary, bytes)?;
+    fs::rename(&temporary, placed).with_context(|| format!("cannot write {}", placed.display()))
+}
+
+fn digest(guest: &Guest, toolchain: &Toolchain) -> Result<String> {
+    let mut hasher = Hasher::new();
+    match &guest.source {
+        Source::Program(program) => {
+            hasher.update(format!("{program:?} {:?}", build::PROFILE).as_bytes());
+            hasher.update(toolchain.identity().as_bytes());
+        }
+        Source::Crate { folder, target } => {
+            hasher.update(format!("{target} {:?}", build::PROFILE).as_bytes());
+            hasher.update(toolchain.identity().as_bytes());
+            for file in crate_files(folder)? {
+                add_file(&mut hasher, &file)?;
+            }
+        }
+        Source::C { file } => {
+            hasher.update(format!("{} {:?}", Zig::identity(), build::C_FLAGS).as_bytes());
+            add_file(&mut hasher, file)?;
+        }
+    }
+    Ok(hasher.finalize().to_hex()[..16].to_owned())
+}
+
+/// The crate's files and those of the workspace that say how to compile it.
+fn crate_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let workspace = folder.parent().context("a crate lies in a workspace")?;
+    let mut files = vec![workspace.join("Cargo.toml"), workspace.join("Cargo.lock")];
+    for entry in WalkDir::new(folder).sort_by_file_name() {
+        let entry = entry?;
+        if entry.file_type().is_file() {
+            files.push(entry.into_path());
+        }
+    }
+    Ok(files)
+}
+
+fn add_file(hasher: &mut Hasher, path: &Path) -> Result<()> {
+    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let name = path.strip_prefix(paths::workspace()).unwrap_or(path).to_string_lossy();
+    for part in [name.as_bytes(), &bytes] {
+        hasher.update(&part.len().to_le_bytes());
+        hasher.update(part);
+    }
+    Ok(())
+}

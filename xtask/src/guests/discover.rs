@@ -1,0 +1,185 @@
+//! Finds what there is to compile.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+
+use super::programs::{self, Program};
+use crate::paths;
+use crate::toolchain::TARGETS;
+
+/// One `.wasm` file to be made.
+pub(super) struct Guest {
+    /// The stem of the file.
+    pub(super) name: String,
+    pub(super) source: Source,
+}
+
+/// What a guest is compiled from.
+pub(super) enum Source {
+    Program(Program),
+    /// A binary crate named as its folder, in the cargo workspace around it.
+    Crate {
+        folder: PathBuf,
+        target: String,
+    },
+    C {
+        file: PathBuf,
+    },
+}
+
+impl Guest {
+    /// One line for people.
+    pub(super) fn describe(&self) -> String {
+        let relative = |path: &Path| {
+            path.strip_prefix(paths::workspace())
+                .unwrap_or(path)
+                .display()
+                .to_string()
+        };
+        match &self.source {
+            Source::Program(Program {
+                package,
+                version,
+                target,
+                licence,
+                about,
+                ..
+            }) => {
+                format!("{package} {version} for {target}: {about} ({licence})")
+            }
+            Source::Crate { folder, target } => format!("{} for {target}", relative(folder)),
+            Source::C { file } => relative(file),
+        }
+    }
+}
+
+/// Everything, in a stable order.
+pub(super) fn all() -> Result<Vec<Guest>> {
+    let root = paths::workspace();
+    let mut guests = c_guests(&root.join("tests/guests/c"))?;
+    for folder in folders(&root.join("tests/guests/wasm"))?
+        .iter()
+        .chain(&folders(&root.join("tools"))?)
+    {
+        guests.extend(crate_guests(folder)?);
+    }
+    let programs = programs::load()?.into_iter();
+    guests.extend(programs.map(|program| Guest {
+        name: program.name.clone(),
+        source: Source::Program(program),
+    }));
+    Ok(guests)
+}
+
+/// A crate compiled for several targets gives one file for each, told apart as `.p1` and `.p2`.
+fn crate_guests(folder: &Path) -> Result<Vec<Guest>> {
+    let targets = targets(&folder.join("Cargo.toml"))?;
+    let stem = folder.file_name().context("a crate has a folder")?.to_string_lossy();
+    let guest = |target: &String| {
+        let preview = target.strip_prefix("wasm32-wasi").unwrap_or(target);
+        let name = if targets.len() > 1 {
+            format!("{stem}.{preview}")
+        } else {
+            stem.to_string()
+        };
+        Guest {
+            name,
+            source: Source::Crate {
+                folder: folder.to_owned(),
+                target: target.clone(),
+            },
+        }
+    };
+    Ok(targets.iter().map(guest).collect())
+}
+
+/// `package.metadata.palisade.targets` of a crate.
+fn targets(manifest: &Path) -> Result<Vec<String>> {
+    #[derive(Deserialize)]
+    struct Manifest {
+        package: Package,
+    }
+    #[derive(Deserialize)]
+    struct Package {
+        metadata: Metadata,
+    }
+    #[derive(Deserialize)]
+    struct Metadata {
+        palisade: Palisade,
+    }
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Palisade {
+        targets: Vec<String>,
+    }
+    let text = fs::read_to_string(manifest).with_context(|| format!("cannot read {}", manifest.display()))?;
+    let parsed: Result<Manifest, _> = toml::from_str(&text);
+    let targets = parsed
+        .with_context(|| format!("{} is wrong", manifest.display()))?
+        .package
+        .metadata
+        .palisade
+        .targets;
+    let unknown = targets.iter().find(|target| !TARGETS.contains(&target.as_str()));
+    ensure!(
+        unknown.is_none(),
+        "{}: target {unknown:?} is none of {TARGETS:?}",
+        manifest.display()
+    );
+    Ok(targets)
+}
+
+fn c_guests(folder: &Path) -> Result<Vec<Guest>> {
+    let files = sorted(folder)?
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|extension| extension == "c"));
+    let guest = |file: PathBuf| {
+        let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        Guest {
+            name,
+            source: Source::C { file },
+        }
+    };
+    Ok(files.map(guest).collect())
+}
+
+fn folders(parent: &Path) -> Result<Vec<PathBuf>> {
+    Ok(sorted(parent)?
+        .into_iter()
+        .filter(|path| path.join("Cargo.toml").is_file())
+        .collect())
+}
+
+fn sorted(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = folder
+        .read_dir()
+        .with_context(|| format!("cannot read {}", folder.display()))?;
+    let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    paths.sort();
+    Ok(paths)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_guest_has_its_own_name() {
+        let mut names: Vec<String> = all().unwrap().into_iter().map(|guest| guest.name).collect();
+        let found = names.len();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), found, "{names:?}");
+    }
+
+    #[test]
+    fn a_guest_for_two_targets_is_two_files() {
+        let names: Vec<String> = all().unwrap().into_iter().map(|guest| guest.name).collect();
+        for name in ["guest.p1", "guest.p2", "checksums", "rg"] {
+            assert!(names.iter().any(|found| found == name), "{name} is missing: {names:?}");
+        }
+    }
+}

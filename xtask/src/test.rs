@@ -1,0 +1,45 @@
+//! `cargo xtask test`: every test of the workspace, documentation included.
+
+use std::fs;
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::{command, guests, paths, progress};
+
+/// Tests that cannot run on this machine append a line to the file named here; see `palisade_guests::skip`.
+const SKIPPED: &str = "PALISADE_SKIPPED";
+
+#[derive(Args, Default)]
+pub(crate) struct Options {
+    /// Passed to `cargo test` as they are: `--release`, `-p palisade-policy`, `name -- --nocapture`
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+/// The command.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    guests::ensure()?;
+    let skipped = paths::scratch("log")?.join("skipped");
+    fs::write(&skipped, "")?;
+
+    let chooses_packages = options
+        .arguments
+        .iter()
+        .any(|argument| argument.starts_with("-p") || argument == "--package");
+    let mut test = command::cargo();
+    test.arg("test")
+        .args((!chooses_packages).then_some("--workspace"))
+        .args(&options.arguments);
+    test.env("PALISADE_GUESTS", paths::guests()).env(SKIPPED, &skipped);
+    let mut outcome = command::foreground(&mut test);
+    if outcome.is_ok() && options.arguments.is_empty() {
+        let mut tools = command::cargo();
+        outcome = command::foreground(tools.args(["test", "--locked", "--manifest-path", "tools/Cargo.toml"]));
+    }
+
+    for line in fs::read_to_string(&skipped)?.lines() {
+        progress::note("SKIPPED", line);
+    }
+    outcome
+}

@@ -1,0 +1,88 @@
+//! The compilers for guests: rustup's own targets where they can be had, else a toolchain made from Debian packages.
+//!
+//! Both give `wasm32-wasip1` core modules and `wasm32-wasip2` components with the whole of std. C guests go through zig,
+//! which is a PyPI package and comes with its own libc.
+
+mod debian;
+mod rustup;
+mod zig;
+
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::command;
+use crate::progress;
+
+pub(crate) use zig::Zig;
+
+/// Every target guests are compiled for.
+pub(crate) const TARGETS: [&str; 2] = ["wasm32-wasip1", "wasm32-wasip2"];
+
+/// Forces one of the two ways, `rustup` or `debian`.
+const CHOICE: &str = "PALISADE_WASM_TOOLCHAIN";
+
+/// A compiler for Rust guests.
+pub(crate) struct Toolchain {
+    /// `None`: cargo's own.
+    rustc: Option<PathBuf>,
+    /// Holds the linkers; searched before `PATH`.
+    linkers: Vec<PathBuf>,
+    identity: String,
+}
+
+impl Toolchain {
+    /// Finds a toolchain, or makes one: the cheapest of what this machine allows.
+    pub(crate) fn ensure() -> Result<Toolchain> {
+        match env::var(CHOICE).as_deref() {
+            Ok("rustup") => rustup::add()
+                .then(rustup::toolchain)
+                .context("rustup cannot add the wasm targets")?,
+            Ok("debian") => debian::ensure(),
+            Ok(other) => bail!("{CHOICE} is {other:?}: use \"rustup\" or \"debian\""),
+            Err(_) if rustup::is_complete() => rustup::toolchain(),
+            Err(_) if debian::is_complete()? => debian::ensure(),
+            Err(_) if rustup::add() => rustup::toolchain(),
+            Err(_) => {
+                progress::note(
+                    "note",
+                    "rustup cannot add the wasm targets here; using Debian's compiler instead",
+                );
+                debian::ensure()
+            }
+        }
+    }
+
+    /// A cargo that compiles with this toolchain.
+    pub(crate) fn cargo(&self) -> Result<Command> {
+        let mut cargo = command::guest_cargo();
+        if let Some(rustc) = &self.rustc {
+            cargo.env("RUSTC", rustc).env("PATH", self.search_path()?);
+        }
+        Ok(cargo)
+    }
+
+    /// Differs whenever the code it makes may differ.
+    pub(crate) fn identity(&self) -> &str {
+        &self.identity
+    }
+
+    fn search_path(&self) -> Result<OsString> {
+        let inherited = env::var_os("PATH").unwrap_or_default();
+        Ok(env::join_paths(
+            self.linkers.iter().cloned().chain(env::split_paths(&inherited)),
+        )?)
+    }
+}
+
+/// Flags that keep the paths of this machine out of what is compiled from `folder`, which is called `name` instead.
+pub(crate) fn remap(folder: &Path, name: &str) -> Vec<String> {
+    let home = env::var_os("HOME").map(|home| Path::new(&home).join(".cargo"));
+    let cargo = env::var_os("CARGO_HOME").map(PathBuf::from).or(home);
+    let pairs = [(Some(folder.to_owned()), name), (cargo, "cargo")];
+    let flag = |(from, to): (Option<PathBuf>, &str)| Some(format!("--remap-path-prefix={}={to}", from?.display()));
+    pairs.into_iter().filter_map(flag).collect()
+}
