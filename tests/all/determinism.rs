@@ -1,0 +1,47 @@
+//! The same input gives the same output where the policy says so.
+
+use palisade::SandboxSpec;
+use palisade::policy::Policy;
+use palisade_tests::*;
+
+both!(a_strict_run_repeats_itself, real_clocks_and_randomness_do_not);
+
+async fn twice(abi: Abi, policy: fn() -> Policy, args: &[&str]) -> [String; 2] {
+    let mut outputs = [String::new(), String::new()];
+    for output in &mut outputs {
+        *output = guest(abi, &sandbox(SandboxSpec::new(policy())), args)
+            .await
+            .exits(0)
+            .out();
+    }
+    outputs
+}
+
+async fn a_strict_run_repeats_itself(abi: Abi) {
+    for args in [&["random", "64"][..], &["clocks"], &["env"]] {
+        let [first, second] = twice(abi, Policy::strict, args).await;
+        assert_eq!(first, second, "{args:?}");
+    }
+    let [clocks, _] = twice(abi, Policy::strict, &["clocks"]).await;
+    // 2026-01-01, as the policy has it.
+    assert!(clocks.starts_with("wall 17672256"), "{clocks}");
+}
+
+async fn real_clocks_and_randomness_do_not(abi: Abi) {
+    for args in [&["random", "64"][..], &["clocks"]] {
+        let [first, second] = twice(abi, Policy::standard, args).await;
+        assert_ne!(first, second, "{args:?}");
+    }
+}
+
+#[tokio::test]
+async fn nans_are_canonical_under_a_strict_policy() {
+    let text = r#"(module (memory (export "memory") 1) (func (export "_start")
+        (local $nan f64) (f64.store (i32.const 0) (f64.reinterpret_i64 (i64.const 0xfff8000000000123)))
+        (local.set $nan (f64.add (f64.load (i32.const 0)) (f64.const 1)))
+        (if (i64.ne (i64.reinterpret_f64 (local.get $nan)) (i64.const 0x7ff8000000000000)) (then (unreachable)))))"#;
+    run(&sandbox(SandboxSpec::new(Policy::strict())), &wat("nan", text))
+        .await
+        .unwrap()
+        .exits(0);
+}

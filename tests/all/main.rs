@@ -1,0 +1,10 @@
+//! What palisade promises, subject by subject, through its public interface.
+#![expect(clippy::unwrap_used, reason = "all of this is tests, their helpers as well")]
+
+mod denials;
+mod determinism;
+mod files;
+mod freeing;
+mod lifecycle;
+mod limits;
+mod programs;
