@@ -1,0 +1,90 @@
+//! Pairs of measurements, and the ratio between them.
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use wasmtime::Result;
+
+/// How a run measures.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Settings {
+    /// Pairs of which each ratio is the median.
+    pub pairs: usize,
+}
+
+/// One line of the table.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Measurement {
+    pub name: String,
+    /// The median of ours, in `unit`.
+    pub ours: f64,
+    /// The median of the floor, in `unit`.
+    pub floor: f64,
+    pub unit: &'static str,
+    /// The median of the ratios of the pairs.
+    pub ratio: f64,
+    /// The most that the ratio may be.
+    pub goal: f64,
+    pub met: bool,
+}
+
+impl Measurement {
+    /// From pairs of ours and the floor's.
+    pub(crate) fn from_pairs(name: impl Into<String>, unit: &'static str, goal: f64, pairs: &[(f64, f64)]) -> Self {
+        let median = |figure: &dyn Fn(&(f64, f64)) -> f64| median(pairs.iter().map(figure).collect());
+        let ratio = median(&|(ours, floor)| ours / floor);
+        Self {
+            name: name.into(),
+            ours: median(&|(ours, _)| *ours),
+            floor: median(&|(_, floor)| *floor),
+            unit,
+            ratio,
+            goal,
+            met: ratio <= goal,
+        }
+    }
+}
+
+/// Takes pairs of measurements in turn, each starting first every other time, after one pair which does not count.
+pub(crate) fn pairs(
+    settings: Settings,
+    mut ours: impl FnMut() -> Result<f64>,
+    mut floor: impl FnMut() -> Result<f64>,
+) -> Result<Vec<(f64, f64)>> {
+    ours()?;
+    floor()?;
+    (0..settings.pairs)
+        .map(|pair| {
+            if pair % 2 == 0 {
+                let ours = ours()?;
+                Ok((ours, floor()?))
+            } else {
+                let floor = floor()?;
+                Ok((ours()?, floor))
+            }
+        })
+        .collect()
+}
+
+/// Microseconds that one of `count` repetitions takes.
+pub(crate) fn time_each(count: u32, mut repetition: impl FnMut() -> Result<()>) -> Result<f64> {
+    let start = Instant::now();
+    for _ in 0..count {
+        repetition()?;
+    }
+    Ok(micros(start.elapsed()) / f64::from(count))
+}
+
+pub(crate) fn micros(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}
+
+fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    let middle = figures.len() / 2;
+    match figures.len() {
+        0 => f64::NAN,
+        count if count % 2 == 0 => f64::midpoint(figures[middle - 1], figures[middle]),
+        _ => figures[middle],
+    }
+}
