@@ -116,3 +116,20 @@ fn start_ticking(engine: EngineWeak) -> Result<()> {
         .map(drop)
         .map_err(|error| Error::new(Kind::Unavailable, "cannot start the epoch thread").with_source(error))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Winch has had miscompilations that Cranelift has not.
+    #[test]
+    fn every_engine_uses_cranelift() {
+        for metering in [Metering::Fuel, Metering::Time] {
+            for nans in [Nans::Native, Nans::Canonical] {
+                let engine = Engine::new(&config(Variant { metering, nans }, 10)).unwrap();
+                let strategy = engine.get_strategy();
+                assert!(matches!(strategy, Some(wasmtime::Strategy::Cranelift)), "{strategy:?}");
+            }
+        }
+    }
+}
