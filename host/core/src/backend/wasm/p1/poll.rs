@@ -66,8 +66,19 @@ pub(super) async fn poll_oneoff(
     call.process
         .meter
         .charge_bytes((count * (SUBSCRIPTION + layout::EVENT)) as usize);
+    check_open(call, &subscriptions)?;
     let number = wait(&subscriptions, &mut Reporter { call, events }).await?;
     call.memory.put_u32(happened, number)
+}
+
+/// A descriptor which is not open fails the call, as programs know it; one which cannot be waited for is an event.
+fn check_open(call: &Call<'_>, subscriptions: &[Subscription]) -> Result {
+    for subscription in subscriptions {
+        if let What::Read(fd) | What::Write(fd) = subscription.what {
+            call.descriptors.get(fd)?;
+        }
+    }
+    Ok(())
 }
 
 fn parse(memory: &Memory<'_>, process: &ProcessState, at: u32, count: u32) -> Result<Vec<Subscription>> {

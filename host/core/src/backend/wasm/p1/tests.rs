@@ -195,7 +195,7 @@ async fn a_poll_reports_all_that_is_ready_in_order() {
             support::stream(8, 1, 0),
             support::stream(9, 2, 1),
             support::stream(10, 1, file),
-            support::stream(11, 1, 99),
+            support::stream(11, 1, 1),
             support::clock(12, 5, 1),
         ])
         .await;
