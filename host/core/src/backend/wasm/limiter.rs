@@ -13,15 +13,14 @@ const ELEMENT: u64 = size_of::<usize>() as u64;
 const MAX_PARTS: usize = 1000;
 
 /// Takes from the sandbox's memory what one store's memories and tables grow by; the one enforcer of that limit.
-/// What it took goes back when the store is dropped.
+/// What it took goes back when the store is dropped, and not when a growth fails after all: wasmtime tells of failures
+/// of which it did not ask, so that giving back then would give back what another memory holds.
 #[derive(Debug)]
 pub(crate) struct Limiter {
     memory: Arc<Counter>,
     refusals: Arc<Refusals>,
     meter: Arc<Meter>,
     held: u64,
-    /// What the latest growth took, to give it back if the growth fails after all.
-    latest: u64,
 }
 
 impl Limiter {
@@ -31,12 +30,10 @@ impl Limiter {
             refusals,
             meter,
             held: 0,
-            latest: 0,
         }
     }
 
     fn grow(&mut self, current: usize, desired: usize, maximum: Option<usize>, unit: u64) -> bool {
-        self.latest = 0;
         if maximum.is_some_and(|maximum| desired > maximum) {
             return false;
         }
@@ -45,16 +42,9 @@ impl Limiter {
             self.refusals.hit(Limit::Memory);
             return false;
         }
-        self.latest = more;
         self.held += more;
         self.meter.peak_memory.fetch_max(self.held, Ordering::Relaxed);
         true
-    }
-
-    fn undo(&mut self) {
-        let more = std::mem::take(&mut self.latest);
-        self.held -= more;
-        self.memory.give(more);
     }
 }
 
@@ -69,18 +59,8 @@ impl wasmtime::ResourceLimiter for Limiter {
         Ok(self.grow(current, desired, maximum, 1))
     }
 
-    fn memory_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
-        self.undo();
-        Ok(())
-    }
-
     fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
         Ok(self.grow(current, desired, maximum, ELEMENT))
-    }
-
-    fn table_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
-        self.undo();
-        Ok(())
     }
 
     fn instances(&self) -> usize {
