@@ -44,7 +44,7 @@ enum Task {
     Bench(bench::Options),
     /// Run the seeded fuzzers
     Fuzz(fuzz::Options),
-    /// Run every check a change must pass; .ci/run is this after set-up
+    /// Run every check beside the tests; .ci/run is `test` and this after set-up
     Ci,
 }
 

@@ -41,7 +41,7 @@ pub struct Metadata {
     pub links: u64,
 }
 
-/// Files by absolute guest paths, `/work/notes.txt`.
+/// Files by absolute guest paths, `/notes/today.txt`.
 ///
 /// These obey the same mounts, limits and links as a guest does, except that handles are not counted. They work on the
 /// caller's thread, and so block for as long as the disk takes. Errors are [`NotFound`](crate::Kind::NotFound),
