@@ -31,7 +31,7 @@ mod quota;
 mod stat;
 #[cfg(test)]
 mod tests;
-mod tree;
+pub(crate) mod tree;
 mod walk;
 
 use std::collections::HashMap;

@@ -39,31 +39,44 @@ struct Level {
 }
 
 /// Goes through all that is below `top`, the contents of each directory before the directory.
+///
+/// A directory which is gone when its turn comes is passed over.
 pub(super) fn visit(top: BorrowedFd<'_>, visitor: &mut impl Visitor) -> FsResult<()> {
-    let mut first = enter(top, c".", visitor)?;
+    let Some(mut first) = enter(top, c".", visitor)? else {
+        return Ok(());
+    };
     let mut levels: Vec<Level> = Vec::new();
     loop {
         let next = levels
             .last_mut()
             .map_or_else(|| first.left.pop(), |level| level.left.pop());
         if let Some(name) = next {
-            let level = enter(here(top, &mut levels)?, &name, visitor)?;
+            let Some(parent) = unless_gone(here(top, &mut levels))? else {
+                continue;
+            };
+            let Some(level) = enter(parent, &name, visitor)? else {
+                continue;
+            };
             levels.push(level);
             if let Some(far) = levels.len().checked_sub(MAX_HELD + 1) {
                 levels[far].held = None;
             }
         } else if let Some(done) = levels.pop() {
             drop(done.held);
-            visitor.leave(here(top, &mut levels)?, &done.name)?;
+            if let Some(parent) = unless_gone(here(top, &mut levels))? {
+                visitor.leave(parent, &done.name)?;
+            }
         } else {
             return Ok(());
         }
     }
 }
 
-/// Opens `name`, deals with all leaves in it, and remembers the directories.
-fn enter(parent: BorrowedFd<'_>, name: &CStr, visitor: &mut impl Visitor) -> FsResult<Level> {
-    let fd = open_to_read(parent, name)?;
+/// Opens `name`, deals with all leaves in it, and remembers the directories; `None` if it is gone.
+fn enter(parent: BorrowedFd<'_>, name: &CStr, visitor: &mut impl Visitor) -> FsResult<Option<Level>> {
+    let Some(fd) = unless_gone(open_to_read(parent, name))? else {
+        return Ok(None);
+    };
     visitor.enter(fd.as_fd())?;
     let mut left = Vec::new();
     for (name, kind) in names(fd.as_fd())? {
@@ -72,11 +85,11 @@ fn enter(parent: BorrowedFd<'_>, name: &CStr, visitor: &mut impl Visitor) -> FsR
             _ => visitor.leaf(fd.as_fd(), &name)?,
         }
     }
-    Ok(Level {
+    Ok(Some(Level {
         name: name.to_owned(),
         held: Some(fd),
         left,
-    })
+    }))
 }
 
 /// The directory gone through now, opened again from the top if it is no longer held.
@@ -126,12 +139,23 @@ fn names(directory: BorrowedFd<'_>) -> FsResult<Vec<(CString, Kind)>> {
             continue;
         }
         let kind = match entry.file_type() {
-            FileType::Unknown => Stat::from(statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)?).kind,
+            FileType::Unknown => match unless_gone(statat(directory, name, AtFlags::SYMLINK_NOFOLLOW))? {
+                Some(stat) => Stat::from(stat).kind,
+                None => continue,
+            },
             known => known.into(),
         };
         names.push((name.to_owned(), kind));
     }
     Ok(names)
+}
+
+/// `None` where there is no such name, or no more.
+fn unless_gone<T>(result: FsResult<T>) -> FsResult<Option<T>> {
+    match result {
+        Err(Errno::NOENT) => Ok(None),
+        other => other.map(Some),
+    }
 }
 
 /// Counts names, and the bytes of files, a file with several names once.
@@ -158,7 +182,7 @@ impl Visitor for Census {
     }
 }
 
-/// Removes all, whatever modes directories have.
+/// Removes all, whatever modes directories have, and whoever else removes some of it at the same time.
 struct Demolition;
 
 impl Visitor for Demolition {
@@ -171,24 +195,27 @@ impl Visitor for Demolition {
     }
 
     fn leaf(&mut self, parent: BorrowedFd<'_>, name: &CStr) -> FsResult<()> {
-        unlinkat(parent, name, AtFlags::empty())
+        unless_gone(unlinkat(parent, name, AtFlags::empty())).map(drop)
     }
 
     fn leave(&mut self, parent: BorrowedFd<'_>, name: &CStr) -> FsResult<()> {
-        unlinkat(parent, name, AtFlags::REMOVEDIR)
+        unless_gone(unlinkat(parent, name, AtFlags::REMOVEDIR)).map(drop)
     }
 }
 
+/// Removes the directory `name` and all that is in it. It is no error if it is not there.
+pub(crate) fn remove_tree(parent: BorrowedFd<'_>, name: &CStr) -> FsResult<()> {
+    let Some(top) = unless_gone(open_to_read(parent, name))? else {
+        return Ok(());
+    };
+    visit(top.as_fd(), &mut Demolition)?;
+    Demolition.leave(parent, name)
+}
+
 impl Scratch {
-    /// Deletes the directory and all that is in it. It is no error if it is not there.
     fn remove(&self) -> FsResult<()> {
-        let parent = self.parent.as_fd();
         let name = CString::new(self.name.as_str()).map_err(|_| Errno::INVAL)?;
-        match open_to_read(parent, &name) {
-            Err(Errno::NOENT) => return Ok(()),
-            top => visit(top?.as_fd(), &mut Demolition)?,
-        }
-        unlinkat(parent, &*name, AtFlags::REMOVEDIR)
+        remove_tree(self.parent.as_fd(), &name)
     }
 }
 
@@ -196,7 +223,7 @@ impl Workspace {
     /// Deletes the sandbox's own directories, for good: no handle changes or makes anything in them from now on.
     ///
     /// It returns at once where nothing was ever written. Mounted directories stay as they are. Dropping the future
-    /// lets the work run to its end; after an error it can be called again.
+    /// lets the work run to its end; it can be called again meanwhile, and after an error.
     pub(crate) async fn destroy(&self) -> crate::Result<()> {
         let made = self.shared.close_scratch();
         if made.is_empty() {

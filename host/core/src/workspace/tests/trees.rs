@@ -2,6 +2,8 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use futures_util::FutureExt as _;
+
 use super::super::*;
 use super::support::{NEW, World, errno};
 
@@ -50,4 +52,15 @@ async fn a_destroyed_scratch_is_not_made_again() {
     assert_eq!(errno(held.create_dir("x")), Errno::NOENT);
     assert_eq!(errno(made.root.create_dir("x")), Errno::NOENT);
     made.workspace.destroy().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_scratch_is_destroyed_again_while_a_dropped_call_still_runs() {
+    for _ in 0..8 {
+        let world = World::new();
+        make_deep(&world.root, 300);
+        assert!(world.workspace.destroy().now_or_never().is_none());
+        world.workspace.destroy().await.unwrap();
+        assert!(!world.scratch().exists());
+    }
 }
