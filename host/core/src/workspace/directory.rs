@@ -6,7 +6,6 @@ use std::sync::Arc;
 use palisade_policy::GuestPath;
 use rustix::fs::{AtFlags, Mode, OFlags, fsync, openat, utimensat};
 
-use super::blocking::on_blocking_thread;
 use super::changes::Aspect;
 use super::denials::deny_write;
 use super::listing::Listing;
@@ -144,14 +143,14 @@ impl Directory {
     /// Waits until changed names in it are on the disk.
     pub(crate) async fn sync(&self) -> FsResult<()> {
         let this = self.clone();
-        on_blocking_thread(move || match this.0.place.fd(&this.0.shared) {
+        let sync = move || match this.0.place.fd(&this.0.shared) {
             None => Ok(()),
             Some(fd) => {
                 let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
                 fsync(openat(fd, ".", flags, Mode::empty())?)
             }
-        })
-        .await
+        };
+        self.0.shared.turns.start(sync).await.done().await
     }
 
     /// Whether both are handles to one directory, whatever the names they were opened by.

@@ -7,7 +7,7 @@ use palisade_policy::Access;
 use rustix::fs::{fdatasync, fstat, fsync, ftruncate, futimens};
 use rustix::io::{pread, pwrite};
 
-use super::blocking::on_blocking_thread;
+use super::blocking::Started;
 use super::denials::deny_write;
 use super::inode::{Inode, State};
 use super::stat::{NewTime, Stat, timestamps};
@@ -111,12 +111,17 @@ impl File {
 
     /// Waits until what was written is on the disk.
     pub(crate) async fn sync(&self, what: Sync) -> FsResult<()> {
+        self.start_sync(what).await.done().await
+    }
+
+    /// Begins to bring what was written to the disk.
+    pub(crate) async fn start_sync(&self, what: Sync) -> Started {
         let handle = Arc::clone(&self.0);
-        on_blocking_thread(move || match what {
+        let sync = move || match what {
             Sync::Data => fdatasync(&handle.fd),
             Sync::All => fsync(&handle.fd),
-        })
-        .await
+        };
+        self.0.inode.turns().start(sync).await
     }
 
     /// Whether both are handles to one file, whatever the names they were opened by.

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use rustix::fs::fstat;
 
+use super::blocking::Turns;
 use super::changes::Aspect;
 use super::mounts::{MountId, Mounted};
 use super::stat::{FileId, Stat};
@@ -87,6 +88,10 @@ impl InodeTable {
 impl Inode {
     pub(super) fn mount(&self) -> &Mounted {
         self.shared.table.mount(self.mount)
+    }
+
+    pub(super) fn turns(&self) -> &Turns {
+        &self.shared.turns
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {

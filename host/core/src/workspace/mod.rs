@@ -42,6 +42,8 @@ use std::time::SystemTime;
 use palisade_policy::{Access, GuestPath};
 pub(crate) use rustix::io::Errno;
 
+pub(crate) use self::blocking::Started;
+use self::blocking::Turns;
 pub use self::changes::ChangedInode;
 use self::changes::{Aspect, Changes, Marks};
 pub(crate) use self::directory::{Directory, Follow};
@@ -105,6 +107,7 @@ struct Shared {
     budgets: Budgets,
     inodes: InodeTable,
     changes: Changes,
+    turns: Turns,
     /// Held for writing while a name changes, for reading while one has to stay.
     names: RwLock<()>,
     born: SystemTime,
@@ -119,6 +122,7 @@ impl Workspace {
             budgets,
             inodes: InodeTable::default(),
             changes: Changes::new(),
+            turns: Turns::new(),
             names: RwLock::default(),
             born: SystemTime::now(),
         };
@@ -162,6 +166,12 @@ impl Workspace {
             preopens.push(("/".to_owned(), root));
         }
         Ok(preopens)
+    }
+
+    /// How much work of guests runs on blocking threads now.
+    #[cfg(test)]
+    pub(crate) fn running(&self) -> usize {
+        self.shared.turns.running()
     }
 
     /// What changed since the last [`take_changes`](Self::take_changes), at most once for each inode.

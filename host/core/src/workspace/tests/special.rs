@@ -1,12 +1,14 @@
-//! Pipes, sockets, odd times, and very many names.
+//! Pipes, sockets, odd times, very many names, and very many syncs.
 
 use std::os::unix::net::UnixListener;
+use std::sync::mpsc::channel;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use futures_util::FutureExt as _;
 use palisade_policy::Access;
 
 use super::super::*;
-use super::support::{AMPLE, DIRECTORY, NOTHING, READ, WRITE, World, errno};
+use super::support::{AMPLE, DIRECTORY, NEW, NOTHING, READ, WRITE, World, errno};
 
 #[test]
 fn pipes_and_sockets_are_seen_and_not_opened() {
@@ -106,4 +108,26 @@ async fn files_and_directories_are_synced() {
     file.sync(Sync::Data).await.unwrap();
     file.sync(Sync::All).await.unwrap();
     world.root.sync().await.unwrap();
+}
+
+#[test]
+fn syncs_which_are_begun_and_left_run_a_few_at_one_time() {
+    let world = World::new();
+    let file = world.root.file("file", NEW).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .max_blocking_threads(1)
+        .build()
+        .unwrap();
+    let (release, held) = channel::<()>();
+    runtime.spawn_blocking(move || held.recv());
+    runtime.block_on(async {
+        for _ in 0..100 {
+            assert!(file.sync(Sync::All).now_or_never().is_none());
+            assert!(world.root.sync().now_or_never().is_none());
+        }
+        assert_eq!(world.workspace.running(), 4);
+        drop(release);
+        file.sync(Sync::Data).await.unwrap();
+        world.root.sync().await.unwrap();
+    });
 }

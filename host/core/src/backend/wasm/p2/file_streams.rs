@@ -7,7 +7,7 @@ use wasmtime_wasi::p2::{InputStream, OutputStream, Pollable, StreamError, Stream
 
 use super::CHUNK;
 use crate::backend::Meter;
-use crate::workspace::{Errno, File, FsResult, Sync as Extent};
+use crate::workspace::{Errno, File, FsResult, Started, Sync as Extent};
 
 /// Reads a file from a position on.
 ///
@@ -75,11 +75,12 @@ pub(super) struct FileOutput {
     meter: Arc<Meter>,
 }
 
-#[derive(Clone, Copy)]
 enum OutputState {
     Ready,
     /// Something was written which must be on the disk before more is taken.
     Unsynced(Extent),
+    /// It is on its way there.
+    Syncing(Started),
     /// To be told to the guest by the next call.
     Failed(Errno),
     Closed,
@@ -100,7 +101,7 @@ impl FileOutput {
     fn permit(&mut self) -> StreamResult<usize> {
         match self.state {
             OutputState::Ready => Ok(CHUNK),
-            OutputState::Unsynced(_) => Ok(0),
+            OutputState::Unsynced(_) | OutputState::Syncing(_) => Ok(0),
             OutputState::Closed => Err(StreamError::Closed),
             OutputState::Failed(errno) => {
                 self.state = OutputState::Closed;
@@ -139,11 +140,14 @@ impl FileOutput {
         Ok(())
     }
 
+    /// Dropping the future leaves the one sync that was begun to the next call.
     async fn sync(&mut self) {
         if let OutputState::Unsynced(extent) = self.state {
-            self.state = self
-                .file
-                .sync(extent)
+            self.state = OutputState::Syncing(self.file.start_sync(extent).await);
+        }
+        if let OutputState::Syncing(running) = &mut self.state {
+            self.state = running
+                .done()
                 .await
                 .map_or_else(OutputState::Failed, |()| OutputState::Ready);
         }
@@ -186,4 +190,80 @@ impl Pollable for FileOutput {
 /// `filesystem-error-code` finds the `Errno` in it again.
 fn failure(errno: Errno) -> StreamError {
     StreamError::LastOperationFailed(errno.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Sender, channel};
+
+    use futures_util::FutureExt as _;
+    use palisade_policy::Access;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::limits::{Counter, Refusals};
+    use crate::workspace::{Budgets, Create, Follow, Mount, OpenHow, Opened, Source, Workspace};
+
+    fn workspace(directory: &TempDir) -> Workspace {
+        let directory = std::fs::File::open(directory.path()).expect("it was just made");
+        let mount = Mount {
+            at: "/".parse().expect("a path"),
+            access: Access::ReadWrite,
+            source: Source::Host(Arc::new(directory.into())),
+        };
+        let ample = || Counter::new(1 << 20);
+        let budgets = Budgets {
+            disk: ample(),
+            files: ample(),
+            handles: ample(),
+            memory: ample(),
+        };
+        Workspace::new(vec![mount], budgets).expect("one mount")
+    }
+
+    fn create(workspace: &Workspace) -> File {
+        let how = OpenHow {
+            read: false,
+            write: true,
+            create: Create::New,
+            truncate: false,
+            directory: false,
+            follow: Follow::No,
+        };
+        let root = workspace.root(&Arc::new(Refusals::default())).expect("a root");
+        match root.open("file", how) {
+            Ok(Opened::File(file)) => file,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// A runtime with one blocking thread, which is held up until the sender is dropped.
+    fn held_up() -> (tokio::runtime::Runtime, Sender<()>) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .max_blocking_threads(1)
+            .build()
+            .expect("a runtime");
+        let (release, held) = channel();
+        runtime.spawn_blocking(move || held.recv());
+        (runtime, release)
+    }
+
+    #[test]
+    fn a_sync_that_is_polled_and_left_is_the_only_one() {
+        let (runtime, release) = held_up();
+        let directory = tempfile::tempdir().expect("a directory");
+        let workspace = workspace(&directory);
+        let mut output = FileOutput::new(create(&workspace), Place::At(0), Some(Extent::All), Arc::default());
+        output.write("text".into()).expect("permitted");
+        runtime.block_on(async {
+            for _ in 0..100 {
+                assert!(output.ready().now_or_never().is_none());
+                assert_eq!(output.check_write().expect("open"), 0);
+            }
+            assert_eq!(workspace.running(), 1);
+            drop(release);
+            output.ready().await;
+        });
+        assert_eq!(output.check_write().expect("open"), CHUNK);
+    }
 }
