@@ -82,7 +82,7 @@ async fn everything_beyond_a_policy_is_denied_at_once() {
     }
     assert!(events.try_next().is_none());
     let runs = std::fs::read_dir(state.path().join("scratch")).unwrap().count();
-    assert_eq!(runs, 1, "only the host's own");
+    assert_eq!(runs, 2, "only the host's own, and its lock");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What palisade promises, subject by subject, through its public interface.
 #![expect(clippy::unwrap_used, reason = "all of this is tests, their helpers as well")]
 
+mod compiling;
 mod denials;
 mod determinism;
 mod files;

@@ -171,7 +171,7 @@ const REFUSED: &[(&str, &str)] = &[
     (r#"(module (global (export "_start") i32 (i32.const 0)))"#, "_start"),
     (r#"(module (memory 1 1 shared) (func (export "_start")))"#, "shared"),
     (
-        r#"(module (memory i64 0xffffffffffff) (func (export "_start")))"#,
+        r#"(module (memory 0x10000) (memory 0x10000) (memory i64 0x7fffffff) (func (export "_start")))"#,
         "memory",
     ),
     ("(component)", "wasi:cli/run"),

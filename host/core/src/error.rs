@@ -1,4 +1,5 @@
 use std::fmt;
+use std::sync::Arc;
 
 /// What may fail with an [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -30,12 +31,12 @@ pub enum Kind {
 }
 
 /// An error of the host or of its caller. A guest which misbehaves is an outcome, never an error.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Error {
     kind: Kind,
     message: String,
     denials: Vec<palisade_policy::Denial>,
-    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
 impl Error {
@@ -52,7 +53,7 @@ impl Error {
     /// Adds what caused it.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        self.source = Some(source.into());
+        self.source = Some(source.into().into());
         self
     }
 

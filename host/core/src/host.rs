@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use palisade_policy::ByteSize;
 
@@ -27,6 +28,13 @@ pub struct HostConfig {
     /// Wasm instances at one time. Address space is set aside for each, so this is bounded: 1,000 by default, and at
     /// most about 10,000 on a machine with the usual settings.
     pub max_instances: u32,
+    /// The largest program taken. 128 MiB by default.
+    pub max_program: ByteSize,
+    /// How long a program waits to be compiled before its start fails with [`Kind::Timeout`]. 5 minutes by default.
+    ///
+    /// Compiling is done by threads of low priority, for at most two programs at a time, and what has begun goes on to
+    /// its end, so that a later start finds it done. No function may have more than 1 MiB.
+    pub compile_time: Duration,
 }
 
 impl HostConfig {
@@ -37,6 +45,8 @@ impl HostConfig {
             artefact_cache: ByteSize::from_gib(4),
             max_sandboxes: 10_000,
             max_instances: 1_000,
+            max_program: ByteSize::from_mib(128),
+            compile_time: Duration::from_secs(300),
         }
     }
 }
@@ -63,11 +73,13 @@ impl Host {
     /// [`Kind::Unavailable`] where the directory cannot be used, [`Kind::InvalidInput`] where others can write to it.
     pub fn open(config: HostConfig) -> Result<Self> {
         let state = StateDir::open(&config.state_dir)?;
-        let backend = Wasm::open(wasm::Settings {
-            artefacts: Some(state.artefacts()),
+        let backend = Wasm::new(wasm::Settings {
+            artefacts: Some(Arc::clone(state.artefacts())),
             max_artefact_bytes: config.artefact_cache.as_bytes(),
+            max_program: config.max_program,
+            compile_time: config.compile_time,
             max_instances: config.max_instances,
-        })?;
+        });
         Ok(Self::with_backend(state, config.max_sandboxes, Arc::new(backend)))
     }
 

@@ -1,7 +1,7 @@
 //! Memories and tables, summed over the sandbox.
 
-use palisade::policy::{ByteSize, LimitsRequest};
-use palisade::{Ending, Limit, Output, Sandbox};
+use palisade::policy::{ByteSize, LimitsRequest, Policy};
+use palisade::{Ending, Limit, Output, Sandbox, SandboxSpec};
 use palisade_tests::*;
 use tokio::io::AsyncReadExt;
 
@@ -143,5 +143,43 @@ async fn a_fresh_instance_reads_zeros() {
             let outcome = guest(abi, &sandbox, &["zeros", "50"]).await;
             assert_eq!(outcome.exits(0).out(), "zero\n");
         }
+    }
+}
+
+/// Growths that fail, mixed with such that do not: only what is held counts, whatever failed.
+#[tokio::test]
+async fn growths_that_fail_give_nothing_back() {
+    let text = r#"(module (memory 1) (table $t 1 funcref)
+        (func (export "_start")
+            (loop $more
+                (drop (table.grow $t (ref.null func) (i32.const -1)))
+                (drop (memory.grow (i32.const -1)))
+                (br_if $more (i32.ne (i32.const -1) (memory.grow (i32.const 128)))))
+            (unreachable)))"#;
+    for policy in [Policy::standard(), Policy::trusted()] {
+        let metering = policy.metering();
+        let limits = LimitsRequest {
+            memory: Some(ByteSize::from_mib(32)),
+            ..LimitsRequest::default()
+        };
+        let sandbox = sandbox(SandboxSpec::new(policy).limits(limits));
+        let outcome = run(&sandbox, &wat("refused", text)).await.unwrap();
+        outcome.reaches(Limit::Memory);
+        assert!(outcome.usage.peak_memory <= ByteSize::from_mib(32), "{metering:?}");
+        assert!(outcome.usage.peak_memory > ByteSize::from_mib(16), "{metering:?}");
+        assert_eq!(sandbox.usage().memory.as_bytes(), 0);
+    }
+}
+
+/// Growths by a 64-bit number can overflow on their way to the limit, so that nobody is asked.
+#[tokio::test]
+async fn memories_and_tables_of_64_bits_are_refused() {
+    let sandbox = sandbox(spec());
+    for parts in ["(memory i64 1)", "(table i64 1 funcref)"] {
+        let error = run(&sandbox, &wat("wide", &asserting(parts, "(i32.const 1)")))
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), palisade::Kind::InvalidInput);
+        assert!(error.to_string().contains("64"), "{error}");
     }
 }

@@ -1,16 +1,17 @@
 //! Compiled programs on disk, so that a second start does not compile.
 //!
-//! An artefact is native code which this process will run: whoever can write one owns the host. So the folder belongs
-//! to us and is closed to everybody else, it is never one that a guest or client can reach, and each file ends in the
-//! digest of what it should be. A file which is not what it says is compiled anew.
+//! An artefact is native code which this process will run: whoever can write one owns the host. So the folder is one of
+//! the state directory, which is closed to everybody else and which no guest or client can reach, and each file ends in
+//! the digest of what it should be. A file which is not what it says is compiled anew.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::{Error, Kind, Result};
+use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
+use rustix::fs::OFlags;
 
 /// The digest behind the artefact proper.
 const FOOTER: u64 = blake3::OUT_LEN as u64;
@@ -18,54 +19,28 @@ const FOOTER: u64 = blake3::OUT_LEN as u64;
 /// A folder of compiled programs.
 #[derive(Debug)]
 pub(crate) struct Artefacts {
-    folder: PathBuf,
+    folder: Arc<Dir>,
     max_bytes: u64,
 }
 
 impl Artefacts {
-    /// Opens the folder, or makes it.
-    ///
-    /// # Errors
-    /// [`Kind::Unavailable`] where it cannot be made, [`Kind::InvalidInput`] where others could write to it.
-    pub(crate) fn open(folder: PathBuf, max_bytes: u64) -> Result<Self> {
-        let failed = |error: io::Error| {
-            Error::new(
-                Kind::Unavailable,
-                format!("cannot use {folder:?} for compiled programs: {error}"),
-            )
-            .with_source(error)
-        };
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&folder)
-            .map_err(failed)?;
-        let metadata = fs::symlink_metadata(&folder).map_err(failed)?;
-        let ours = metadata.is_dir() && metadata.uid() == rustix::process::geteuid().as_raw();
-        if !ours || metadata.permissions().mode() & 0o022 != 0 {
-            return Err(Error::new(
-                Kind::InvalidInput,
-                format!(
-                    "others can write to {folder:?}, where compiled programs are kept: it must be a directory of yours with mode 0700"
-                ),
-            ));
-        }
-        Ok(Self { folder, max_bytes })
+    pub(crate) fn new(folder: Arc<Dir>, max_bytes: u64) -> Self {
+        Self { folder, max_bytes }
     }
 
-    /// Where the artefact stored under `key` is, checked; `None` where there is none, or a damaged one.
-    pub(crate) fn find(&self, key: &str) -> Option<PathBuf> {
-        let path = self.path(key);
-        let mut file = open_nofollow(&path).ok()?;
+    /// The artefact stored under `key`, checked; `None` where there is none, or a damaged one.
+    pub(crate) fn find(&self, key: &str) -> Option<File> {
+        let name = file_name(key);
+        let mut file = open_nofollow(&self.folder, &name).ok()?;
         match is_whole(&mut file) {
             Ok(true) => {
                 // Its time of change says when it was last of use, for `make_room`.
                 let _ = file.set_modified(SystemTime::now());
-                Some(path)
+                Some(file)
             }
             Ok(false) | Err(_) => {
                 tracing::warn!(artefact = key, "a compiled program is damaged; it is compiled anew");
-                let _ = fs::remove_file(&path);
+                let _ = self.folder.remove_file(&name);
                 None
             }
         }
@@ -78,53 +53,61 @@ impl Artefacts {
             return Ok(());
         }
         self.make_room(whole)?;
-        let mut temporary = tempfile::Builder::new().prefix(".new-").tempfile_in(&self.folder)?;
-        temporary.write_all(artefact)?;
-        temporary.write_all(blake3::hash(artefact).as_bytes())?;
-        temporary.as_file().set_permissions(fs::Permissions::from_mode(0o600))?;
-        temporary.persist(self.path(key)).map_err(|error| error.error)?;
-        Ok(())
+        let unfinished = format!(".new-{:016x}", rand::random::<u64>());
+        let stored = self
+            .write(&unfinished, artefact)
+            .and_then(|()| self.folder.rename(&unfinished, &self.folder, file_name(key)));
+        if stored.is_err() {
+            let _ = self.folder.remove_file(&unfinished);
+        }
+        stored
+    }
+
+    fn write(&self, name: &str, artefact: &[u8]) -> io::Result<()> {
+        let options = OpenOptions::new().write(true).create_new(true).mode(0o600).clone();
+        let mut file = self.folder.open_with(name, &options)?;
+        file.write_all(artefact)?;
+        file.write_all(blake3::hash(artefact).as_bytes())
     }
 
     /// Removes the least recently used artefacts until `more` bytes fit.
     fn make_room(&self, more: u64) -> io::Result<()> {
-        let mut kept: Vec<(SystemTime, u64, PathBuf)> = Vec::new();
-        for entry in fs::read_dir(&self.folder)? {
+        let mut kept = Vec::new();
+        for entry in self.folder.entries()? {
             let entry = entry?;
             // Another process may have removed it meanwhile.
             if let Ok(metadata) = entry.metadata() {
-                kept.push((metadata.modified()?, metadata.len(), entry.path()));
+                kept.push((metadata.modified()?.into_std(), metadata.len(), entry.file_name()));
             }
         }
         kept.sort();
         let mut total: u64 = kept.iter().map(|(_, bytes, _)| bytes).sum();
-        for (_, bytes, path) in kept {
+        for (_, bytes, name) in kept {
             if total.saturating_add(more) <= self.max_bytes {
                 break;
             }
-            let _ = fs::remove_file(path);
+            let _ = self.folder.remove_file(name);
             total -= bytes;
         }
         Ok(())
     }
-
-    fn path(&self, key: &str) -> PathBuf {
-        self.folder.join(format!("{key}.cwasm"))
-    }
 }
 
-fn open_nofollow(path: &Path) -> io::Result<File> {
-    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-    fs::OpenOptions::new()
-        .read(true)
-        .custom_flags(flags.bits() as i32)
-        .open(path)
+fn file_name(key: &str) -> String {
+    format!("{key}.cwasm")
 }
 
-/// Whether `file` is a regular file of ours which ends in the digest of the rest.
+fn open_nofollow(folder: &Dir, name: &str) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let options = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).clone();
+    folder.open_with(name, &options).map(cap_std::fs::File::into_std)
+}
+
+/// Whether `file` is a regular file of ours, closed to others, which ends in the digest of the rest.
 fn is_whole(file: &mut File) -> io::Result<bool> {
     let metadata = file.metadata()?;
-    let ours = metadata.is_file() && metadata.uid() == rustix::process::geteuid().as_raw();
+    let ours =
+        metadata.is_file() && metadata.uid() == rustix::process::geteuid().as_raw() && metadata.mode() & 0o022 == 0;
     let Some(length) = metadata.len().checked_sub(FOOTER).filter(|_| ours) else {
         return Ok(false);
     };

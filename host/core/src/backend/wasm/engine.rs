@@ -4,8 +4,11 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use palisade_policy::{Metering, Nans};
-use wasmtime::{Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::component;
+use wasmtime::{Config, Enabled, EngineWeak, InstanceAllocationStrategy, Linker, PoolingAllocationConfig};
 
+use super::limiter::{MAX_INSTANCES, MAX_MEMORIES, MAX_TABLES};
+use super::{p1, p2};
 use crate::{Error, Kind, Result};
 
 /// How often a running guest comes back to its supervisor.
@@ -32,6 +35,28 @@ impl Variant {
     }
 }
 
+/// An engine, with all that programs may import.
+pub(super) struct Engine {
+    pub(super) wasmtime: wasmtime::Engine,
+    pub(super) modules: Linker<p1::State>,
+    pub(super) components: component::Linker<p2::State>,
+}
+
+impl Engine {
+    fn new(variant: Variant, max_instances: u32) -> wasmtime::Result<Self> {
+        let wasmtime = wasmtime::Engine::new(&config(variant, max_instances))?;
+        let mut modules = Linker::new(&wasmtime);
+        p1::add_to_linker(&mut modules, |state: &mut p1::State| state)?;
+        let mut components = component::Linker::new(&wasmtime);
+        p2::add_to_linker(&mut components)?;
+        Ok(Self {
+            wasmtime,
+            modules,
+            components,
+        })
+    }
+}
+
 /// The engines of one host, each made when it is first asked for.
 pub(crate) struct Engines {
     max_instances: u32,
@@ -46,12 +71,12 @@ impl Engines {
         }
     }
 
-    pub(crate) fn get(&self, variant: Variant) -> Result<&Engine> {
+    pub(super) fn get(&self, variant: Variant) -> Result<&Engine> {
         let slot = &self.made[variant.index()];
         if let Some(engine) = slot.get() {
             return Ok(engine);
         }
-        let engine = Engine::new(&config(variant, self.max_instances)).map_err(|error| {
+        let engine = Engine::new(variant, self.max_instances).map_err(|error| {
             Error::new(
                 Kind::Unavailable,
                 format!("cannot set up the WebAssembly engine: {error:#}"),
@@ -59,7 +84,7 @@ impl Engines {
         })?;
         // Two callers may race here; the loser's engine is dropped unused.
         if slot.set(engine).is_ok() {
-            start_ticking(slot.get().expect("it was set above").weak())?;
+            start_ticking(slot.get().expect("it was set above").wasmtime.weak())?;
         }
         Ok(slot.get().expect("it is set by now"))
     }
@@ -74,6 +99,8 @@ fn config(variant: Variant, max_instances: u32) -> Config {
         .cranelift_nan_canonicalization(variant.nans == Nans::Canonical)
         .relaxed_simd_deterministic(variant.nans == Nans::Canonical)
         .wasm_exceptions(true)
+        // No WASI has 64-bit pointers.
+        .wasm_memory64(false)
         // A shared memory would pass the limiter by.
         .shared_memory(false)
         .concurrency_support(false)
@@ -86,14 +113,18 @@ fn config(variant: Variant, max_instances: u32) -> Config {
 fn pool(max_instances: u32) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(max_instances)
-        // A component holds several core modules, a Python one 14.
-        .total_core_instances(max_instances.saturating_mul(4))
+        // Of these a component has several.
+        .total_core_instances(max_instances.saturating_mul(16))
+        .total_tables(max_instances.saturating_mul(16))
+        // Of memories it has one; each takes several gigabytes of address space.
         .total_memories(max_instances)
-        .total_tables(max_instances.saturating_mul(4))
+        .max_core_instances_per_component(MAX_INSTANCES)
+        .max_tables_per_component(MAX_TABLES)
+        .max_memories_per_component(MAX_MEMORIES)
         .total_stacks(max_instances)
         .total_gc_heaps(max_instances.min(1000))
         .table_elements(100_000)
-        .max_memories_per_module(16)
+        .max_memories_per_module(MAX_MEMORIES)
         .max_tables_per_module(16)
         .linear_memory_keep_resident(2 << 20)
         .table_keep_resident(64 << 10)
@@ -126,8 +157,8 @@ mod tests {
     fn every_engine_uses_cranelift() {
         for metering in [Metering::Fuel, Metering::Time] {
             for nans in [Nans::Native, Nans::Canonical] {
-                let engine = Engine::new(&config(Variant { metering, nans }, 10)).unwrap();
-                let strategy = engine.get_strategy();
+                let engine = Engine::new(Variant { metering, nans }, 10).unwrap();
+                let strategy = engine.wasmtime.get_strategy();
                 assert!(matches!(strategy, Some(wasmtime::Strategy::Cranelift)), "{strategy:?}");
             }
         }

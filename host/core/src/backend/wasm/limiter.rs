@@ -9,8 +9,11 @@ use crate::limits::{Counter, Limit, Refusals};
 /// What a table element costs in the host.
 const ELEMENT: u64 = size_of::<usize>() as u64;
 
-/// Instances, memories and tables that one process may have of each; a Python component has 14 instances.
-const MAX_PARTS: usize = 1000;
+/// Instances, tables and memories that one process may have, so that none takes the whole pool. A Python component has
+/// 14 instances and one memory.
+pub(super) const MAX_INSTANCES: u32 = 64;
+pub(super) const MAX_TABLES: u32 = 64;
+pub(super) const MAX_MEMORIES: u32 = 8;
 
 /// Takes from the sandbox's memory what one store's memories and tables grow by; the one enforcer of that limit.
 /// What it took goes back when the store is dropped, and not when a growth fails after all: wasmtime tells of failures
@@ -64,14 +67,14 @@ impl wasmtime::ResourceLimiter for Limiter {
     }
 
     fn instances(&self) -> usize {
-        MAX_PARTS
+        MAX_INSTANCES as usize
     }
 
     fn memories(&self) -> usize {
-        MAX_PARTS
+        MAX_MEMORIES as usize
     }
 
     fn tables(&self) -> usize {
-        MAX_PARTS
+        MAX_TABLES as usize
     }
 }

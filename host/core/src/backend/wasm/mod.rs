@@ -7,20 +7,23 @@ mod engine;
 mod limiter;
 pub(crate) mod p1;
 pub(crate) mod p2;
+mod workshop;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use palisade_policy::{Metering, Random};
+use cap_std::fs::Dir;
+use palisade_policy::{ByteSize, Metering, Random};
 use wasmtime::{CallHook, InstancePre, Store, StoreContextMut, Trap, UpdateDeadline};
 use wasmtime_wasi::p2::bindings::CommandPre;
 
 use self::artefacts::Artefacts;
 use self::clocks::Clocks;
-use self::compiled::{Compiled, Compiler};
+use self::compiled::{Compiled, Programs};
 use self::engine::{Engines, Variant};
 use self::limiter::Limiter;
+use self::workshop::Workshop;
 use crate::backend::{Backend, Job, Meter, Preparing, Running, Stop};
 use crate::limits::{Limit, Refusals};
 use crate::stdio::{GuestInput, GuestOutput};
@@ -42,8 +45,12 @@ const BYTES_PER_FUEL: u64 = 16;
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     /// Where compiled programs are kept; `None`: nowhere.
-    pub artefacts: Option<PathBuf>,
+    pub artefacts: Option<Arc<Dir>>,
     pub max_artefact_bytes: u64,
+    /// The largest program taken.
+    pub max_program: ByteSize,
+    /// How long a program waits to be compiled.
+    pub compile_time: Duration,
     /// Instances that may live at one time, for each variant of the engine.
     pub max_instances: u32,
 }
@@ -51,30 +58,31 @@ pub(crate) struct Settings {
 /// Runs programs in wasmtime.
 #[derive(Clone)]
 pub(crate) struct Wasm {
-    compiler: Arc<Compiler>,
+    programs: Arc<Programs>,
 }
 
 impl Wasm {
-    pub(crate) fn open(settings: Settings) -> Result<Self> {
+    pub(crate) fn new(settings: Settings) -> Self {
         let artefacts = settings
             .artefacts
-            .map(|folder| Artefacts::open(folder, settings.max_artefact_bytes))
-            .transpose()?;
-        Ok(Self {
-            compiler: Arc::new(Compiler::new(Engines::new(settings.max_instances), artefacts)),
-        })
+            .map(|folder| Artefacts::new(folder, settings.max_artefact_bytes));
+        let engines = Engines::new(settings.max_instances);
+        let workshop = Workshop::new(engines, artefacts, settings.max_program);
+        Self {
+            programs: Arc::new(Programs::new(workshop, settings.compile_time)),
+        }
     }
 }
 
 impl Backend for Wasm {
     fn prepare(&self, job: Job) -> Preparing {
-        let compiler = Arc::clone(&self.compiler);
+        let programs = Arc::clone(&self.programs);
         Box::pin(async move {
             let variant = Variant {
                 metering: job.metering,
                 nans: job.nans,
             };
-            let running: Running = match compiler.get(&job.program, variant).await? {
+            let running: Running = match programs.get(&job.program, variant).await? {
                 Compiled::Module(program) => Box::pin(run_module(program, job)),
                 Compiled::Component(program) => Box::pin(run_component(program, job)),
             };

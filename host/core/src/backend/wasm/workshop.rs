@@ -1,0 +1,287 @@
+//! Where programs are made ready: loaded from disk or compiled, and linked.
+//!
+//! Compiling is work done for a guest which cannot be interrupted, nor be counted as its fuel. It is bounded by the size
+//! of a program and of each function of it, by how many are compiled at one time, and by being the last to get a
+//! processor.
+
+use std::fs::File;
+use std::hash::{Hash, Hasher};
+use std::os::fd::AsRawFd;
+use std::sync::{Arc, OnceLock};
+
+use palisade_policy::ByteSize;
+use rayon_core::{ThreadPool, ThreadPoolBuilder};
+use tokio::sync::{Semaphore, oneshot};
+use wasmparser::{Parser, Payload};
+use wasmtime::component::Component;
+use wasmtime::{ExternType, Module};
+use wasmtime_wasi::p2::bindings::CommandPre;
+
+use super::artefacts::Artefacts;
+use super::compiled::Compiled;
+use super::engine::{Engine, Engines, Variant};
+use super::p1;
+use crate::{Error, Format, Kind, Program, Result};
+
+/// Programs compiled at one time: what bounds the memory that compiling takes.
+const COMPILATIONS: usize = 2;
+
+/// The largest function, in bytes. The time to compile one may grow faster than its size.
+const MAX_FUNCTION: usize = 1 << 20;
+
+/// By how much the threads which compile are nicer than others.
+const NICE: i32 = 10;
+
+pub(super) struct Workshop {
+    engines: Engines,
+    artefacts: Option<Artefacts>,
+    max_program: ByteSize,
+    places: Arc<Semaphore>,
+    threads: OnceLock<ThreadPool>,
+}
+
+impl Workshop {
+    pub(super) fn new(engines: Engines, artefacts: Option<Artefacts>, max_program: ByteSize) -> Self {
+        Self {
+            engines,
+            artefacts,
+            max_program,
+            places: Arc::new(Semaphore::new(COMPILATIONS)),
+            threads: OnceLock::new(),
+        }
+    }
+
+    /// Makes a program ready, on other threads. Dropping the future gives up what was not begun.
+    pub(super) async fn make(self: Arc<Self>, program: Program, variant: Variant) -> Result<Compiled> {
+        check_size(&program, self.max_program)?;
+        let loaded = {
+            let (workshop, program) = (Arc::clone(&self), program.clone());
+            tokio::task::spawn_blocking(move || workshop.find(&program, variant))
+        };
+        if let Some(loaded) = loaded.await.map_err(failed)?? {
+            return Ok(loaded);
+        }
+        let place = Arc::clone(&self.places).acquire_owned().await.map_err(failed)?;
+        let (done, made) = oneshot::channel();
+        let workshop = Arc::clone(&self);
+        self.threads()?.spawn(move || {
+            let made = workshop.find_or_compile(&program, variant);
+            // The place is held by the work itself, which goes on when nobody waits for it.
+            drop(place);
+            let _ = done.send(made);
+        });
+        made.await.map_err(failed)?
+    }
+
+    /// A program which was compiled before and kept on disk.
+    fn find(&self, program: &Program, variant: Variant) -> Result<Option<Compiled>> {
+        let engine = self.engines.get(variant)?;
+        match program.format() {
+            Format::Module => self.load::<Module>(engine, program),
+            Format::Component => self.load::<Component>(engine, program),
+        }
+    }
+
+    fn find_or_compile(&self, program: &Program, variant: Variant) -> Result<Compiled> {
+        // Somebody who no longer waits for it may have had it compiled meanwhile.
+        if let Some(compiled) = self.find(program, variant)? {
+            return Ok(compiled);
+        }
+        let engine = self.engines.get(variant)?;
+        match program.format() {
+            Format::Module => self.compile::<Module>(engine, program),
+            Format::Component => self.compile::<Component>(engine, program),
+        }
+    }
+
+    fn load<C: Artefact>(&self, engine: &Engine, program: &Program) -> Result<Option<Compiled>> {
+        let key = key(&engine.wasmtime, program);
+        let Some(file) = self.artefacts.as_ref().and_then(|artefacts| artefacts.find(&key)) else {
+            return Ok(None);
+        };
+        match C::map(&engine.wasmtime, file) {
+            Ok(loaded) => loaded.link(engine).map(Some).map_err(|error| refuse(program, &error)),
+            Err(error) => {
+                tracing::warn!(artefact = key, %error, "a compiled program does not load; it is compiled anew");
+                Ok(None)
+            }
+        }
+    }
+
+    fn compile<C: Artefact>(&self, engine: &Engine, program: &Program) -> Result<Compiled> {
+        check_functions(program)?;
+        let compiled = C::compile(&engine.wasmtime, program.bytes()).map_err(|error| refuse(program, &error))?;
+        if let Some(artefacts) = &self.artefacts {
+            let stored = compiled.artefact().map_err(std::io::Error::other);
+            if let Err(error) = stored.and_then(|bytes| artefacts.store(&key(&engine.wasmtime, program), &bytes)) {
+                tracing::warn!(%error, "cannot keep a compiled program; it will be compiled again");
+            }
+        }
+        compiled.link(engine).map_err(|error| refuse(program, &error))
+    }
+
+    /// The threads which compile, made when they are first needed.
+    fn threads(&self) -> Result<&ThreadPool> {
+        if let Some(threads) = self.threads.get() {
+            return Ok(threads);
+        }
+        let threads = ThreadPoolBuilder::new()
+            .thread_name(|index| format!("palisade-compile-{index}"))
+            // On Linux a thread's niceness is its own. Where it cannot be changed, compiling only gets more time.
+            .start_handler(|_| {
+                let _ = rustix::process::nice(NICE);
+            })
+            // Who waits for the work is told by its channel.
+            .panic_handler(|_| tracing::error!("the compiler panicked"))
+            .build()
+            .map_err(|error| {
+                Error::new(Kind::Unavailable, "cannot start the threads which compile").with_source(error)
+            })?;
+        Ok(self.threads.get_or_init(|| threads))
+    }
+}
+
+fn failed(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::new(Kind::Internal, "the compiler failed").with_source(error)
+}
+
+fn check_size(program: &Program, most: ByteSize) -> Result<()> {
+    let bytes = program.bytes().len() as u64;
+    if bytes <= most.as_bytes() {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::InvalidInput,
+        format!(
+            "{:?} has {bytes} bytes; this host takes programs of at most {most}",
+            program.name()
+        ),
+    ))
+}
+
+fn check_functions(program: &Program) -> Result<()> {
+    for payload in Parser::new(0).parse_all(program.bytes()) {
+        // What cannot be parsed is for the compiler to explain.
+        let Ok(Payload::CodeSectionEntry(function)) = payload else {
+            continue;
+        };
+        let bytes = function.range().len();
+        if bytes > MAX_FUNCTION {
+            return Err(Error::new(
+                Kind::InvalidInput,
+                format!(
+                    "{:?} has a function of {bytes} bytes, at offset {}; at most {MAX_FUNCTION} are taken",
+                    program.name(),
+                    function.range().start
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn refuse(program: &Program, error: &wasmtime::Error) -> Error {
+    let what = match program.format() {
+        Format::Module => "module",
+        Format::Component => "component",
+    };
+    // Wasmtime explains over several lines; ours is one.
+    let why = format!("{error:#}").split_whitespace().collect::<Vec<_>>().join(" ");
+    Error::new(
+        Kind::InvalidInput,
+        format!("{:?} is not a {what} that palisade can run: {why}", program.name()),
+    )
+}
+
+/// Names an artefact by the program and everything in the engine that its code depends on.
+fn key(engine: &wasmtime::Engine, program: &Program) -> String {
+    struct Blake3(blake3::Hasher);
+    impl Hasher for Blake3 {
+        fn write(&mut self, bytes: &[u8]) {
+            self.0.update(bytes);
+        }
+        fn finish(&self) -> u64 {
+            unreachable!("the whole digest is read instead")
+        }
+    }
+    let mut settings = Blake3(blake3::Hasher::new());
+    engine.precompile_compatibility_hash().hash(&mut settings);
+    let settings = settings.0.finalize().to_hex();
+    format!("{}-{}", program.digest().to_hex(), &settings[..16])
+}
+
+/// What modules and components do alike.
+trait Artefact: Sized {
+    fn compile(engine: &wasmtime::Engine, bytes: &[u8]) -> wasmtime::Result<Self>;
+    fn artefact(&self) -> wasmtime::Result<Vec<u8>>;
+    /// Maps a file which [`Artefacts::find`] has checked.
+    fn map(engine: &wasmtime::Engine, file: File) -> wasmtime::Result<Self>;
+    fn link(&self, engine: &Engine) -> wasmtime::Result<Compiled>;
+}
+
+impl Artefact for Module {
+    fn compile(engine: &wasmtime::Engine, bytes: &[u8]) -> wasmtime::Result<Self> {
+        Module::from_binary(engine, bytes)
+    }
+
+    fn artefact(&self) -> wasmtime::Result<Vec<u8>> {
+        self.serialize()
+    }
+
+    #[expect(unsafe_code, reason = "mapping precompiled code")]
+    fn map(engine: &wasmtime::Engine, file: File) -> wasmtime::Result<Self> {
+        // SAFETY: only this user can write to the file, and its digest is that of what this user's palisade put there,
+        // so it is the unmodified output of `serialize`.
+        unsafe { Module::deserialize_open_file(engine, file) }
+    }
+
+    fn link(&self, engine: &Engine) -> wasmtime::Result<Compiled> {
+        let ready = match engine.modules.instantiate_pre(self) {
+            Ok(ready) => ready,
+            Err(error) => match error.downcast_ref::<wasmtime::UnknownImportError>() {
+                Some(import) => wasmtime::bail!(
+                    "it imports `{}::{}`, which is not provided: only `{}` is",
+                    import.module().escape_debug(),
+                    import.name().escape_debug(),
+                    p1::MODULE,
+                ),
+                None => return Err(error),
+            },
+        };
+        match self.get_export("_start") {
+            Some(ExternType::Func(start)) if start.params().len() == 0 && start.results().len() == 0 => {}
+            Some(_) => wasmtime::bail!("its `_start` is not a function without parameters and results"),
+            None => wasmtime::bail!("it exports no `_start`, so it is a library and not a program"),
+        }
+        Ok(Compiled::Module(ready))
+    }
+}
+
+impl Artefact for Component {
+    fn compile(engine: &wasmtime::Engine, bytes: &[u8]) -> wasmtime::Result<Self> {
+        Component::from_binary(engine, bytes)
+    }
+
+    fn artefact(&self) -> wasmtime::Result<Vec<u8>> {
+        self.serialize()
+    }
+
+    #[expect(unsafe_code, reason = "mapping precompiled code")]
+    fn map(engine: &wasmtime::Engine, file: File) -> wasmtime::Result<Self> {
+        // The open file by its one name which nobody can put another in place of.
+        let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+        // SAFETY: as for a module.
+        unsafe { Component::deserialize_file(engine, path) }
+    }
+
+    fn link(&self, engine: &Engine) -> wasmtime::Result<Compiled> {
+        let ty = self.component_type();
+        let mut exports = ty.exports(&engine.wasmtime).map(|(name, _)| name);
+        if !exports.any(|name| name.starts_with("wasi:cli/run@")) {
+            wasmtime::bail!("it exports no `wasi:cli/run`, so it is a library and not a program");
+        }
+        Ok(Compiled::Component(CommandPre::new(
+            engine.components.instantiate_pre(self)?,
+        )?))
+    }
+}
