@@ -10,6 +10,7 @@ both!(
     a_loop_runs_out_of_fuel,
     a_loop_of_host_calls_runs_out_of_fuel,
     fuel_is_the_same_for_the_same_run,
+    a_deep_path_costs_more_than_a_shallow_one,
     time_ends_whatever_a_guest_does,
     nobody_reads_the_output,
     printing_for_ever_ends,
@@ -85,6 +86,18 @@ async fn fuel_is_the_same_for_the_same_run(abi: Abi) {
         used.push(outcome.exits(0).usage.fuel.expect("it is metered"));
     }
     assert!(used.iter().all(|fuel| *fuel == used[0] && *fuel > 10_000), "{used:?}");
+}
+
+async fn a_deep_path_costs_more_than_a_shallow_one(abi: Abi) {
+    let sandbox = with_fuel(1_000_000_000);
+    let (deep, shallow) = ("/d".repeat(100), format!("/{}", "d".repeat(199)));
+    let mut used = Vec::new();
+    for path in [deep, shallow] {
+        sandbox.workspace().create_dir_all(&path).unwrap();
+        let outcome = guest(abi, &sandbox, &["fs", &format!("stat {path}")]).await;
+        used.push(outcome.exits(0).usage.fuel.expect("it is metered"));
+    }
+    assert!(used[0] >= used[1] + 90 * 100, "{used:?}");
 }
 
 async fn time_ends_whatever_a_guest_does(abi: Abi) {

@@ -1,5 +1,7 @@
-//! What one process was refused while it ran: denials with their reasons, and limits it ran into.
+//! What one process was refused while it ran: denials with their reasons, and limits it ran into. And what its files
+//! did for it that it has not paid for.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use palisade_policy::Denial;
@@ -10,7 +12,11 @@ use super::Limit;
 const MAX_DENIALS: usize = 32;
 
 #[derive(Debug, Default)]
-pub(crate) struct Refusals(Mutex<Inner>);
+pub(crate) struct Refusals {
+    inner: Mutex<Inner>,
+    /// Names looked up or listed.
+    unpaid_names: AtomicU64,
+}
 
 #[derive(Debug, Default, Clone)]
 struct Inner {
@@ -56,7 +62,20 @@ impl Refusals {
         (inner.denials.clone(), inner.more_denials)
     }
 
+    /// Charges for `names` which were looked up or listed for the process.
+    pub(crate) fn charge_names(&self, names: usize) {
+        self.unpaid_names.fetch_add(names as u64, Ordering::Relaxed);
+    }
+
+    /// The names to pay for now.
+    pub(crate) fn take_unpaid_names(&self) -> u64 {
+        match self.unpaid_names.load(Ordering::Relaxed) {
+            0 => 0,
+            _ => self.unpaid_names.swap(0, Ordering::Relaxed),
+        }
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
