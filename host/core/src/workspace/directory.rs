@@ -8,7 +8,7 @@ use rustix::fs::{AtFlags, Mode, OFlags, fsync, openat, utimensat};
 
 use super::changes::Aspect;
 use super::denials::deny_write;
-use super::listing::Listing;
+use super::listing::{Listing, Reading};
 use super::place::Place;
 use super::stat::{NewTime, Stat, timestamps};
 use super::walk::{AtEnd, Found, Walk};
@@ -132,12 +132,23 @@ impl Directory {
         self.0.shared.mark_place(place, Aspect::Metadata, path)
     }
 
-    /// All entries at one moment, "." and ".." first; its host memory is charged to the sandbox while it lives.
+    /// All entries, "." and ".." first; its host memory is charged to the sandbox while it lives.
     ///
     /// Names which are not UTF-8 are left out: a guest could not use them. A directory which looks empty because of
     /// that cannot be removed.
     pub(crate) fn list(&self) -> FsResult<Listing> {
-        Listing::read(self)
+        let mut reading = Reading::begin(self)?;
+        while reading.read_slice()? {}
+        Ok(reading.finish())
+    }
+
+    /// As [`list`](Self::list), and lets other tasks run in between.
+    pub(crate) async fn list_in_slices(&self) -> FsResult<Listing> {
+        let mut reading = Reading::begin(self)?;
+        while reading.read_slice()? {
+            tokio::task::yield_now().await;
+        }
+        Ok(reading.finish())
     }
 
     /// Waits until changed names in it are on the disk.

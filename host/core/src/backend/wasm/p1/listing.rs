@@ -7,12 +7,16 @@ use super::rights::Rights;
 use super::table::Object;
 use crate::workspace::{Entry, Errno};
 
-/// What making a list costs a guest for each entry, in bytes moved.
-const ENTRY_COST: usize = 64;
-
 /// Fills the buffer with entries from `cookie` on; the last one is cut off where the buffer ends, which tells the guest
 /// that there is more. The entries are those at the time of the first call, until a call with cookie 0 lists anew.
-pub(super) fn fd_readdir(call: &mut Call<'_>, fd: u32, buffer: u32, length: u32, cookie: u64, used: u32) -> Result {
+pub(super) async fn fd_readdir(
+    call: &mut Call<'_>,
+    fd: u32,
+    buffer: u32,
+    length: u32,
+    cookie: u64,
+    used: u32,
+) -> Result {
     call.memory.check(used, 4)?;
     let bytes = call.memory.bytes_mut(buffer, length)?;
     let descriptor = call.descriptors.get_mut(fd)?;
@@ -27,11 +31,7 @@ pub(super) fn fd_readdir(call: &mut Call<'_>, fd: u32, buffer: u32, length: u32,
     }
     let listing = match listing {
         Some(listing) => listing,
-        None => {
-            let fresh = directory.list()?;
-            call.process.meter.charge_bytes(fresh.len().saturating_mul(ENTRY_COST));
-            listing.insert(fresh)
-        }
+        None => listing.insert(directory.list_in_slices().await?),
     };
     let first = usize::try_from(cookie).unwrap_or(usize::MAX);
     let filled = fill(
