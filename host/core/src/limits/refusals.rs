@@ -11,6 +11,9 @@ use super::Limit;
 /// Different denials kept for one process; later ones are only counted.
 const MAX_DENIALS: usize = 32;
 
+/// The longest text kept of a denial, in characters: a guest chooses what it asks for.
+const MAX_TEXT: usize = 256;
+
 #[derive(Debug, Default)]
 pub(crate) struct Refusals {
     inner: Mutex<Inner>,
@@ -26,8 +29,11 @@ struct Inner {
 }
 
 impl Refusals {
-    /// Notes that the guest was denied something; a repeat of a known denial changes nothing.
-    pub(crate) fn deny(&self, denial: Denial) {
+    /// Notes that the guest was denied something; a repeat of a known denial changes nothing. Long texts are cut.
+    pub(crate) fn deny(&self, mut denial: Denial) {
+        for text in [&mut denial.rule, &mut denial.asked, &mut denial.smallest_grant] {
+            cut(text);
+        }
         let mut inner = self.lock();
         if inner.denials.contains(&denial) {
             return;
@@ -77,5 +83,37 @@ impl Refusals {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Cuts `text` to [`MAX_TEXT`] characters, the last of which tells of it.
+fn cut(text: &mut String) {
+    let mut last = text.char_indices().skip(MAX_TEXT - 1);
+    if let (Some((end, _)), Some(_)) = (last.next(), last.next()) {
+        text.truncate(end);
+        text.push('…');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_of_a_denial_are_cut_between_characters() {
+        let refusals = Refusals::default();
+        for length in [256, 257, 5000] {
+            refusals.deny(Denial {
+                rule: "mounts".to_owned(),
+                asked: "é".repeat(length),
+                smallest_grant: "x".repeat(length),
+            });
+        }
+        let (denials, more) = refusals.denials();
+        assert_eq!((denials.len(), more), (2, 0), "what is cut to the same is the same");
+        assert_eq!((&*denials[0].rule, denials[0].asked.chars().count()), ("mounts", 256));
+        assert!(!denials[0].asked.contains('…'));
+        assert_eq!(denials[1].asked, format!("{}…", "é".repeat(255)));
+        assert_eq!(denials[1].smallest_grant, format!("{}…", "x".repeat(255)));
     }
 }
