@@ -9,7 +9,7 @@ use rustix::fs::{AtFlags, Mode, OFlags, fsync, openat, utimensat};
 use super::changes::Aspect;
 use super::denials::deny_write;
 use super::listing::{Listing, Reading};
-use super::place::Place;
+use super::place::{Place, stat_at};
 use super::stat::{NewTime, Stat, timestamps};
 use super::walk::{AtEnd, Found, Walk};
 use super::{Errno, FsResult, Shared};
@@ -106,13 +106,15 @@ impl Directory {
         match walk.find(follow.into())? {
             Found::Here(place) | Found::Covered(place) => self.set_times_of(&place, walk.path(), accessed, modified),
             Found::Missing { .. } => Err(Errno::NOENT),
-            Found::Entry { parent, name, stat } => {
+            Found::Entry { parent, name, .. } => {
                 let path = self.check_writable(&walk, &parent, &name)?;
                 let times = timestamps(accessed, modified)?;
                 let _names = self.0.shared.read_names();
                 let fd = parent.fd(&self.0.shared).ok_or(Errno::NOENT)?;
+                // The name may stand for something else by now.
+                let id = stat_at(fd, &name)?.id();
                 utimensat(fd, &*name, &times, AtFlags::SYMLINK_NOFOLLOW)?;
-                self.0.shared.mark(stat.id(), &parent, Aspect::Metadata, path);
+                self.0.shared.mark(id, &parent, Aspect::Metadata, path);
                 Ok(())
             }
         }
