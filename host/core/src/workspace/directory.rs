@@ -8,7 +8,8 @@ use rustix::fs::{AtFlags, Mode, OFlags, fsync, openat, utimensat};
 
 use super::changes::Aspect;
 use super::denials::deny_write;
-use super::listing::{Listing, Reading};
+use super::identity::Identity;
+use super::listing::{Entry, Listing, Reading};
 use super::place::{Place, stat_at};
 use super::stat::{NewTime, Stat, timestamps};
 use super::walk::{AtEnd, Found, Walk};
@@ -164,6 +165,16 @@ impl Directory {
             }
         };
         self.0.shared.turns.start(sync).await.done().await
+    }
+
+    /// What a guest sees as the numbers of that which has these attributes.
+    pub(crate) fn identity(&self, stat: &Stat) -> Identity {
+        self.0.shared.identities.of(stat.id())
+    }
+
+    /// What a guest sees as the inode number of an entry in it.
+    pub(crate) fn inode_of(&self, entry: &Entry<'_>) -> u64 {
+        self.0.shared.identities.inode(entry.inode)
     }
 
     /// Whether both are handles to one directory, whatever the names they were opened by.

@@ -36,7 +36,8 @@ struct Item {
 pub(crate) struct Entry<'a> {
     pub name: &'a str,
     pub kind: Kind,
-    pub inode: u64,
+    /// The host's; a guest sees [`Directory::inode_of`].
+    pub(super) inode: u64,
 }
 
 impl Listing {

@@ -5,7 +5,7 @@ use super::error::Result;
 use super::layout;
 use super::rights::Rights;
 use super::table::Object;
-use crate::workspace::{Entry, Errno};
+use crate::workspace::{Directory, Entry, Errno};
 
 /// Fills the buffer with entries from `cookie` on; the last one is cut off where the buffer ends, which tells the guest
 /// that there is more. The entries are those at the time of the first call, until a call with cookie 0 lists anew.
@@ -36,6 +36,7 @@ pub(super) async fn fd_readdir(
     let first = usize::try_from(cookie).unwrap_or(usize::MAX);
     let filled = fill(
         bytes,
+        directory,
         (first..listing.len()).map_while(|index| Some((index, listing.get(index)?))),
     );
     call.process.meter.charge_bytes(filled);
@@ -44,12 +45,12 @@ pub(super) async fn fd_readdir(
 }
 
 /// How many bytes of `buffer` it filled.
-fn fill<'a>(buffer: &mut [u8], entries: impl Iterator<Item = (usize, Entry<'a>)>) -> usize {
+fn fill<'a>(buffer: &mut [u8], directory: &Directory, entries: impl Iterator<Item = (usize, Entry<'a>)>) -> usize {
     let mut filled = 0;
     for (index, entry) in entries {
         // Names on Linux have at most 255 bytes.
         let name_length = u32::try_from(entry.name.len()).unwrap_or(u32::MAX);
-        let header = layout::dirent(index as u64 + 1, entry.inode, name_length, entry.kind);
+        let header = layout::dirent(index as u64 + 1, directory.inode_of(&entry), name_length, entry.kind);
         for part in [&header[..], entry.name.as_bytes()] {
             let room = &mut buffer[filled..];
             let fits = part.len().min(room.len());

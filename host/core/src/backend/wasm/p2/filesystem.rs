@@ -255,7 +255,7 @@ impl HostDescriptor for State {
     }
 
     fn metadata_hash(&mut self, fd: Resource<Descriptor>) -> Result<MetadataHashValue> {
-        Ok(metadata_hash(&self.table.get(&fd)?.stat()?))
+        Ok(metadata_hash(self.table.get(&fd)?.identity()?))
     }
 
     fn metadata_hash_at(
@@ -264,7 +264,10 @@ impl HostDescriptor for State {
         flags: PathFlags,
         path: String,
     ) -> Result<MetadataHashValue> {
-        Ok(metadata_hash(&self.at(&fd, &path)?.stat(&path, follow(flags))?))
+        let directory = self.at(&fd, &path)?;
+        Ok(metadata_hash(
+            directory.identity(&directory.stat(&path, follow(flags))?),
+        ))
     }
 
     fn drop(&mut self, fd: Resource<Descriptor>) -> wasmtime::Result<()> {
