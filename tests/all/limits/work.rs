@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use palisade::policy::{ByteSize, LimitsRequest};
-use palisade::{Limit, Output, Sandbox, Stdin};
+use palisade::{Command, Limit, Output, Sandbox, Stdin};
 use palisade_tests::*;
 
 both!(
@@ -98,6 +98,56 @@ async fn a_deep_path_costs_more_than_a_shallow_one(abi: Abi) {
         used.push(outcome.exits(0).usage.fuel.expect("it is metered"));
     }
     assert!(used[0] >= used[1] + 90 * 100, "{used:?}");
+}
+
+/// Calls `function` of `wasi:cli/environment`, and does nothing with its list.
+fn asking(function: &str, item: &str) -> palisade::Program {
+    let text = format!(
+        r#"(component
+            (import "wasi:cli/environment@0.2.0" (instance $environment
+                (export "{function}" (func (result (list {item}))))))
+            (core module $heap
+                (memory (export "memory") 8)
+                (global $end (mut i32) (i32.const 8))
+                (func (export "realloc") (param i32 i32 i32 i32) (result i32)
+                    (global.get $end)
+                    (global.set $end (i32.and
+                        (i32.add (i32.add (global.get $end) (local.get 3)) (i32.const 7))
+                        (i32.const -8)))))
+            (core instance $heap (instantiate $heap))
+            (core func $ask (canon lower (func $environment "{function}")
+                (memory (core memory $heap "memory")) (realloc (core func $heap "realloc"))))
+            (core module $main
+                (import "" "ask" (func $ask (param i32)))
+                (func (export "run") (result i32) (call $ask (i32.const 0)) (i32.const 0)))
+            (core instance $main (instantiate $main (with "" (instance (export "ask" (func $ask))))))
+            (func $run (result (result)) (canon lift (core func $main "run")))
+            (instance $exports (export "run" (func $run)))
+            (export "wasi:cli/run@0.2.0" (instance $exports)))"#
+    );
+    wat(function, &text)
+}
+
+#[tokio::test]
+async fn what_a_component_is_told_of_itself_is_paid_for() {
+    const LONG: usize = 64 << 10;
+    let fuel_of = async |program: &palisade::Program, length: usize| {
+        let text = "x".repeat(length);
+        let sandbox = sandbox(spec().env("TEXT", &text));
+        let outcome = sandbox.run(Command::new(program).args([&text])).await.unwrap();
+        outcome.exits(0).usage.fuel.expect("it is metered")
+    };
+    for (function, item) in [
+        ("get-arguments", "string"),
+        ("get-environment", "(tuple string string)"),
+    ] {
+        let program = asking(function, item);
+        let (long, short) = (fuel_of(&program, LONG).await, fuel_of(&program, 1).await);
+        assert!(
+            long >= short + (LONG as u64 - 16) / 16,
+            "{function}: {long} and {short}"
+        );
+    }
 }
 
 async fn time_ends_whatever_a_guest_does(abi: Abi) {

@@ -156,6 +156,16 @@ impl ProcessState {
             refusals: job.refusals,
         }
     }
+
+    /// The bytes of the arguments, each ended by a zero.
+    fn args_bytes(&self) -> usize {
+        self.args.iter().map(|argument| argument.len() + 1).sum()
+    }
+
+    /// The bytes of the environment as `NAME=VALUE`, each ended by a zero.
+    fn env_bytes(&self) -> usize {
+        self.env.iter().map(|(name, value)| name.len() + value.len() + 2).sum()
+    }
 }
 
 /// The state of either ABI.
