@@ -202,6 +202,7 @@ async fn printing_for_ever_ends(abi: Abi) {
     });
     let outcome = guest(abi, &sandbox, &["print-forever"]).await;
     assert_eq!(outcome.reaches(Limit::Output).stdout.len() as u64, output.as_bytes());
+    assert_eq!(outcome.usage.written, output);
     let outcome = guest(abi, &sandbox, &["print-forever", "err"]).await;
     assert_eq!(outcome.reaches(Limit::Output).stderr.len() as u64, output.as_bytes());
 }
