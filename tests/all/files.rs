@@ -14,6 +14,7 @@ both!(
     nothing_moves_between_mounts,
     truncating_below_a_read_only_mount_keeps_the_bytes,
     hard_links_are_one_file,
+    files_have_numbers_which_are_not_the_hosts,
     directories_are_renamed_with_what_they_hold,
     times_before_the_epoch_and_far_ahead_are_harmless,
     what_changed_is_told,
@@ -290,6 +291,38 @@ async fn hard_links_are_one_file(abi: Abi) {
         answers[10..].iter().all(|answer| answer.starts_with('E')),
         "{answers:?}"
     );
+}
+
+async fn files_have_numbers_which_are_not_the_hosts(abi: Abi) {
+    use std::os::unix::fs::MetadataExt as _;
+    let tree = Tree::new();
+    let operations = [
+        "link /rw/file /rw/again",
+        "numbers /rw/file",
+        "numbers /rw/again",
+        "numbers /ro/file",
+        "numbers /rw",
+    ];
+    let answers = script(abi, &tree.sandbox, &operations).await;
+    let numbers = |answer: &str| -> [u64; 3] {
+        let numbers: Vec<u64> = answer.split(' ').skip(1).map(|word| word.parse().unwrap()).collect();
+        numbers.try_into().unwrap()
+    };
+    let [file, again, other, directory] = [1, 2, 3, 4].map(|index| numbers(&answers[index]));
+    for [_, inode, listed] in [file, again, other, directory] {
+        assert_eq!(inode, listed, "{answers:?}");
+    }
+    assert_eq!(file, again, "{answers:?}");
+    assert!(file != other && file != directory, "{answers:?}");
+
+    let hosts = std::fs::metadata(tree.host().join("rw/file")).unwrap();
+    let at = "/rw".parse().unwrap();
+    let beside = sandbox(spec().mount(tree.host().join("rw"), at, Access::ReadWrite));
+    let elsewhere = numbers(&script(abi, &beside, &["numbers /rw/file"]).await[0]);
+    for [_, inode, _] in [file, elsewhere] {
+        assert!(inode != hosts.ino() && inode != 0, "{answers:?}");
+    }
+    assert_ne!(file[1], elsewhere[1], "two sandboxes have nothing to compare");
 }
 
 async fn directories_are_renamed_with_what_they_hold(abi: Abi) {

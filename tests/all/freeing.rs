@@ -14,6 +14,7 @@ fn destroying_sandboxes_frees_everything() {
         for _ in 0..20 {
             one_life(&host).await;
         }
+        tasks_end().await;
         let (handles, memory) = (open_handles(), resident_bytes());
         for _ in 0..180 {
             one_life(&host).await;

@@ -3,13 +3,14 @@
 use std::time::{Duration, Instant};
 
 use palisade::policy::{ByteSize, LimitsRequest};
-use palisade::{Limit, Output, Sandbox, Stdin};
+use palisade::{Command, Limit, Output, Sandbox, Stdin};
 use palisade_tests::*;
 
 both!(
     a_loop_runs_out_of_fuel,
     a_loop_of_host_calls_runs_out_of_fuel,
     fuel_is_the_same_for_the_same_run,
+    a_deep_path_costs_more_than_a_shallow_one,
     time_ends_whatever_a_guest_does,
     nobody_reads_the_output,
     printing_for_ever_ends,
@@ -87,6 +88,68 @@ async fn fuel_is_the_same_for_the_same_run(abi: Abi) {
     assert!(used.iter().all(|fuel| *fuel == used[0] && *fuel > 10_000), "{used:?}");
 }
 
+async fn a_deep_path_costs_more_than_a_shallow_one(abi: Abi) {
+    let sandbox = with_fuel(1_000_000_000);
+    let (deep, shallow) = ("/d".repeat(100), format!("/{}", "d".repeat(199)));
+    let mut used = Vec::new();
+    for path in [deep, shallow] {
+        sandbox.workspace().create_dir_all(&path).unwrap();
+        let outcome = guest(abi, &sandbox, &["fs", &format!("stat {path}")]).await;
+        used.push(outcome.exits(0).usage.fuel.expect("it is metered"));
+    }
+    assert!(used[0] >= used[1] + 90 * 100, "{used:?}");
+}
+
+/// Calls `function` of `wasi:cli/environment`, and does nothing with its list.
+fn asking(function: &str, item: &str) -> palisade::Program {
+    let text = format!(
+        r#"(component
+            (import "wasi:cli/environment@0.2.0" (instance $environment
+                (export "{function}" (func (result (list {item}))))))
+            (core module $heap
+                (memory (export "memory") 8)
+                (global $end (mut i32) (i32.const 8))
+                (func (export "realloc") (param i32 i32 i32 i32) (result i32)
+                    (global.get $end)
+                    (global.set $end (i32.and
+                        (i32.add (i32.add (global.get $end) (local.get 3)) (i32.const 7))
+                        (i32.const -8)))))
+            (core instance $heap (instantiate $heap))
+            (core func $ask (canon lower (func $environment "{function}")
+                (memory (core memory $heap "memory")) (realloc (core func $heap "realloc"))))
+            (core module $main
+                (import "" "ask" (func $ask (param i32)))
+                (func (export "run") (result i32) (call $ask (i32.const 0)) (i32.const 0)))
+            (core instance $main (instantiate $main (with "" (instance (export "ask" (func $ask))))))
+            (func $run (result (result)) (canon lift (core func $main "run")))
+            (instance $exports (export "run" (func $run)))
+            (export "wasi:cli/run@0.2.0" (instance $exports)))"#
+    );
+    wat(function, &text)
+}
+
+#[tokio::test]
+async fn what_a_component_is_told_of_itself_is_paid_for() {
+    const LONG: usize = 64 << 10;
+    let fuel_of = async |program: &palisade::Program, length: usize| {
+        let text = "x".repeat(length);
+        let sandbox = sandbox(spec().env("TEXT", &text));
+        let outcome = sandbox.run(Command::new(program).args([&text])).await.unwrap();
+        outcome.exits(0).usage.fuel.expect("it is metered")
+    };
+    for (function, item) in [
+        ("get-arguments", "string"),
+        ("get-environment", "(tuple string string)"),
+    ] {
+        let program = asking(function, item);
+        let (long, short) = (fuel_of(&program, LONG).await, fuel_of(&program, 1).await);
+        assert!(
+            long >= short + (LONG as u64 - 16) / 16,
+            "{function}: {long} and {short}"
+        );
+    }
+}
+
 async fn time_ends_whatever_a_guest_does(abi: Abi) {
     let limit = Duration::from_millis(300);
     let sandbox = limited(LimitsRequest {
@@ -139,6 +202,7 @@ async fn printing_for_ever_ends(abi: Abi) {
     });
     let outcome = guest(abi, &sandbox, &["print-forever"]).await;
     assert_eq!(outcome.reaches(Limit::Output).stdout.len() as u64, output.as_bytes());
+    assert_eq!(outcome.usage.written, output);
     let outcome = guest(abi, &sandbox, &["print-forever", "err"]).await;
     assert_eq!(outcome.reaches(Limit::Output).stderr.len() as u64, output.as_bytes());
 }

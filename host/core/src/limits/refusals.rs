@@ -1,5 +1,7 @@
-//! What one process was refused while it ran: denials with their reasons, and limits it ran into.
+//! What one process was refused while it ran: denials with their reasons, and limits it ran into. And what its files
+//! did for it that it has not paid for.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use palisade_policy::Denial;
@@ -9,8 +11,15 @@ use super::Limit;
 /// Different denials kept for one process; later ones are only counted.
 const MAX_DENIALS: usize = 32;
 
+/// The longest text kept of a denial, in characters: a guest chooses what it asks for.
+const MAX_TEXT: usize = 256;
+
 #[derive(Debug, Default)]
-pub(crate) struct Refusals(Mutex<Inner>);
+pub(crate) struct Refusals {
+    inner: Mutex<Inner>,
+    /// Names looked up or listed.
+    unpaid_names: AtomicU64,
+}
 
 #[derive(Debug, Default, Clone)]
 struct Inner {
@@ -20,8 +29,11 @@ struct Inner {
 }
 
 impl Refusals {
-    /// Notes that the guest was denied something; a repeat of a known denial changes nothing.
-    pub(crate) fn deny(&self, denial: Denial) {
+    /// Notes that the guest was denied something; a repeat of a known denial changes nothing. Long texts are cut.
+    pub(crate) fn deny(&self, mut denial: Denial) {
+        for text in [&mut denial.rule, &mut denial.asked, &mut denial.smallest_grant] {
+            cut(text);
+        }
         let mut inner = self.lock();
         if inner.denials.contains(&denial) {
             return;
@@ -56,7 +68,52 @@ impl Refusals {
         (inner.denials.clone(), inner.more_denials)
     }
 
+    /// Charges for `names` which were looked up or listed for the process.
+    pub(crate) fn charge_names(&self, names: usize) {
+        self.unpaid_names.fetch_add(names as u64, Ordering::Relaxed);
+    }
+
+    /// The names to pay for now.
+    pub(crate) fn take_unpaid_names(&self) -> u64 {
+        match self.unpaid_names.load(Ordering::Relaxed) {
+            0 => 0,
+            _ => self.unpaid_names.swap(0, Ordering::Relaxed),
+        }
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Cuts `text` to [`MAX_TEXT`] characters, the last of which tells of it.
+fn cut(text: &mut String) {
+    let mut last = text.char_indices().skip(MAX_TEXT - 1);
+    if let (Some((end, _)), Some(_)) = (last.next(), last.next()) {
+        text.truncate(end);
+        text.push('…');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_of_a_denial_are_cut_between_characters() {
+        let refusals = Refusals::default();
+        for length in [256, 257, 5000] {
+            refusals.deny(Denial {
+                rule: "mounts".to_owned(),
+                asked: "é".repeat(length),
+                smallest_grant: "x".repeat(length),
+            });
+        }
+        let (denials, more) = refusals.denials();
+        assert_eq!((denials.len(), more), (2, 0), "what is cut to the same is the same");
+        assert_eq!((&*denials[0].rule, denials[0].asked.chars().count()), ("mounts", 256));
+        assert!(!denials[0].asked.contains('…'));
+        assert_eq!(denials[1].asked, format!("{}…", "é".repeat(255)));
+        assert_eq!(denials[1].smallest_grant, format!("{}…", "x".repeat(255)));
     }
 }

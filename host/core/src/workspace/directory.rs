@@ -8,8 +8,9 @@ use rustix::fs::{AtFlags, Mode, OFlags, fsync, openat, utimensat};
 
 use super::changes::Aspect;
 use super::denials::deny_write;
-use super::listing::Listing;
-use super::place::Place;
+use super::identity::Identity;
+use super::listing::{Entry, Listing, Reading};
+use super::place::{Place, stat_at};
 use super::stat::{NewTime, Stat, timestamps};
 use super::walk::{AtEnd, Found, Walk};
 use super::{Errno, FsResult, Shared};
@@ -106,13 +107,15 @@ impl Directory {
         match walk.find(follow.into())? {
             Found::Here(place) | Found::Covered(place) => self.set_times_of(&place, walk.path(), accessed, modified),
             Found::Missing { .. } => Err(Errno::NOENT),
-            Found::Entry { parent, name, stat } => {
+            Found::Entry { parent, name, .. } => {
                 let path = self.check_writable(&walk, &parent, &name)?;
                 let times = timestamps(accessed, modified)?;
                 let _names = self.0.shared.read_names();
                 let fd = parent.fd(&self.0.shared).ok_or(Errno::NOENT)?;
+                // The name may stand for something else by now.
+                let id = stat_at(fd, &name)?.id();
                 utimensat(fd, &*name, &times, AtFlags::SYMLINK_NOFOLLOW)?;
-                self.0.shared.mark(stat.id(), &parent, Aspect::Metadata, path);
+                self.0.shared.mark(id, &parent, Aspect::Metadata, path);
                 Ok(())
             }
         }
@@ -132,12 +135,23 @@ impl Directory {
         self.0.shared.mark_place(place, Aspect::Metadata, path)
     }
 
-    /// All entries at one moment, "." and ".." first; its host memory is charged to the sandbox while it lives.
+    /// All entries, "." and ".." first; its host memory is charged to the sandbox while it lives.
     ///
     /// Names which are not UTF-8 are left out: a guest could not use them. A directory which looks empty because of
     /// that cannot be removed.
     pub(crate) fn list(&self) -> FsResult<Listing> {
-        Listing::read(self)
+        let mut reading = Reading::begin(self)?;
+        while reading.read_slice()? {}
+        Ok(reading.finish())
+    }
+
+    /// As [`list`](Self::list), and lets other tasks run in between.
+    pub(crate) async fn list_in_slices(&self) -> FsResult<Listing> {
+        let mut reading = Reading::begin(self)?;
+        while reading.read_slice()? {
+            tokio::task::yield_now().await;
+        }
+        Ok(reading.finish())
     }
 
     /// Waits until changed names in it are on the disk.
@@ -151,6 +165,16 @@ impl Directory {
             }
         };
         self.0.shared.turns.start(sync).await.done().await
+    }
+
+    /// What a guest sees as the numbers of that which has these attributes.
+    pub(crate) fn identity(&self, stat: &Stat) -> Identity {
+        self.0.shared.identities.of(stat.id())
+    }
+
+    /// What a guest sees as the inode number of an entry in it.
+    pub(crate) fn inode_of(&self, entry: &Entry<'_>) -> u64 {
+        self.0.shared.identities.inode(entry.inode)
     }
 
     /// Whether both are handles to one directory, whatever the names they were opened by.

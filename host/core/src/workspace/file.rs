@@ -9,6 +9,7 @@ use rustix::io::{pread, pwrite};
 
 use super::blocking::Started;
 use super::denials::deny_write;
+use super::identity::Identity;
 use super::inode::{Inode, State};
 use super::stat::{NewTime, Stat, timestamps};
 use super::{Errno, FsResult};
@@ -48,6 +49,11 @@ impl File {
 
     pub(crate) fn stat(&self) -> FsResult<Stat> {
         Ok(fstat(&self.0.fd)?.into())
+    }
+
+    /// What a guest sees as its numbers, these being its attributes.
+    pub(crate) fn identity(&self, stat: &Stat) -> Identity {
+        self.0.inode.shared().identities.of(stat.id())
     }
 
     /// Short only at the end of the file and after 256 KiB, so a caller loops.
@@ -121,7 +127,7 @@ impl File {
             Sync::Data => fdatasync(&handle.fd),
             Sync::All => fsync(&handle.fd),
         };
-        self.0.inode.turns().start(sync).await
+        self.0.inode.shared().turns.start(sync).await
     }
 
     /// Whether both are handles to one file, whatever the names they were opened by.

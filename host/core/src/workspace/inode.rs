@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use rustix::fs::fstat;
 
-use super::blocking::Turns;
 use super::changes::Aspect;
 use super::mounts::{MountId, Mounted};
 use super::stat::{FileId, Stat};
@@ -90,8 +89,8 @@ impl Inode {
         self.shared.table.mount(self.mount)
     }
 
-    pub(super) fn turns(&self) -> &Turns {
-        &self.shared.turns
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {

@@ -1,6 +1,6 @@
-//! The names in a directory at one moment.
+//! The names in a directory, read once.
 
-use rustix::fs::{Dir, FileType, Mode, OFlags, fstat, openat};
+use rustix::fs::{Dir, DirEntry, FileType, Mode, OFlags, fstat, openat};
 
 use super::directory::{Directory, Follow};
 use super::mounts::MountId;
@@ -12,7 +12,10 @@ use crate::limits::{Lease, Limit};
 /// The least host memory that is charged at once, in bytes.
 const MIN_CHARGE: u64 = 1024;
 
-/// The names in a directory at one moment.
+/// Names read before others get their turn.
+const SLICE: usize = 1024;
+
+/// The names in a directory, read once. What changes meanwhile is in it or not.
 #[derive(Debug)]
 pub(crate) struct Listing {
     names: String,
@@ -33,7 +36,8 @@ struct Item {
 pub(crate) struct Entry<'a> {
     pub name: &'a str,
     pub kind: Kind,
-    pub inode: u64,
+    /// The host's; a guest sees [`Directory::inode_of`].
+    pub(super) inode: u64,
 }
 
 impl Listing {
@@ -50,24 +54,12 @@ impl Listing {
     pub(crate) fn len(&self) -> usize {
         self.items.len()
     }
-
-    pub(super) fn read(directory: &Directory) -> FsResult<Self> {
-        let mut builder = Builder::new(directory);
-        let _names = directory.0.shared.read_names();
-        builder.add(".", Kind::Directory, directory.own_stat()?.inode)?;
-        builder.add("..", Kind::Directory, directory.inode_above_in_table()?)?;
-        builder.add_covered()?;
-        builder.add_real()?;
-        Ok(Self {
-            names: builder.names,
-            items: builder.items,
-            _charged: builder.charged,
-        })
-    }
 }
 
-struct Builder<'a> {
+/// A listing which is being read. Every name is charged to the process, whatever becomes of the listing.
+pub(super) struct Reading<'a> {
     directory: &'a Directory,
+    real: Option<Dir>,
     names: String,
     items: Vec<Item>,
     charged: Vec<Lease>,
@@ -75,15 +67,39 @@ struct Builder<'a> {
     total: u64,
 }
 
-impl<'a> Builder<'a> {
-    fn new(directory: &'a Directory) -> Self {
-        Self {
+impl<'a> Reading<'a> {
+    pub(super) fn begin(directory: &'a Directory) -> FsResult<Self> {
+        let mut reading = Self {
             directory,
+            real: open_real(directory)?,
             names: String::new(),
             items: Vec::new(),
             charged: Vec::new(),
             room: 0,
             total: 0,
+        };
+        reading.add(".", Kind::Directory, directory.own_stat()?.inode)?;
+        reading.add("..", Kind::Directory, directory.inode_above_in_table()?)?;
+        reading.add_covered()?;
+        Ok(reading)
+    }
+
+    /// Reads some names more, and tells whether there may be others.
+    pub(super) fn read_slice(&mut self) -> FsResult<bool> {
+        for _ in 0..SLICE {
+            match self.real.as_mut().and_then(Dir::read) {
+                Some(entry) => self.add_real(&entry?)?,
+                None => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+
+    pub(super) fn finish(self) -> Listing {
+        Listing {
+            names: self.names,
+            items: self.items,
+            _charged: self.charged,
         }
     }
 
@@ -122,41 +138,45 @@ impl<'a> Builder<'a> {
         };
         for (name, _) in shared.table.children(node) {
             if let Step::Into(below) = place.step(shared, name)? {
+                self.directory.0.refusals.charge_names(1);
                 self.add(name, Kind::Directory, below.stat(shared)?.inode)?;
             }
         }
         Ok(())
     }
 
-    fn add_real(&mut self) -> FsResult<()> {
-        let (place, shared) = (&self.directory.0.place, &self.directory.0.shared);
-        let Some(fd) = place.fd(shared) else {
+    /// Adds a name that the host's directory has, unless the guest cannot see it.
+    fn add_real(&mut self, entry: &DirEntry) -> FsResult<()> {
+        let directory = self.directory;
+        let (place, shared) = (&directory.0.place, &directory.0.shared);
+        directory.0.refusals.charge_names(1);
+        let (Ok(name), Some(fd)) = (entry.file_name().to_str(), place.fd(shared)) else {
             return Ok(());
         };
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        for entry in Dir::new(openat(fd, ".", flags, Mode::empty())?)? {
-            let entry = entry?;
-            let Ok(name) = entry.file_name().to_str() else {
-                continue;
-            };
-            if let ("..", Body::Below(mount, _)) = (name, &place.body) {
-                self.items[1].inode = self.directory.inode_above_in_mount(*mount, entry.ino())?;
-            }
-            if matches!(name, "." | "..") || place.covered(shared, name).is_some() {
-                continue;
-            }
-            let (kind, inode) = match entry.file_type() {
-                // The number in the listing of a directory which another file system covers is not its own.
-                FileType::Unknown | FileType::Directory => match stat_at(fd, name) {
-                    Err(Errno::NOENT) => continue,
-                    stat => stat.map(|stat| (stat.kind, stat.inode))?,
-                },
-                file_type => (file_type.into(), entry.ino()),
-            };
-            self.add(name, kind, inode)?;
+        if let ("..", Body::Below(mount, _)) = (name, &place.body) {
+            self.items[1].inode = directory.inode_above_in_mount(*mount, entry.ino())?;
         }
-        Ok(())
+        if matches!(name, "." | "..") || place.covered(shared, name).is_some() {
+            return Ok(());
+        }
+        let (kind, inode) = match entry.file_type() {
+            // The number in the listing of a directory which another file system covers is not its own.
+            FileType::Unknown | FileType::Directory => match stat_at(fd, name) {
+                Err(Errno::NOENT) => return Ok(()),
+                stat => stat.map(|stat| (stat.kind, stat.inode))?,
+            },
+            file_type => (file_type.into(), entry.ino()),
+        };
+        self.add(name, kind, inode)
     }
+}
+
+/// The host's directory to read; `None` if there is none (yet).
+fn open_real(directory: &Directory) -> FsResult<Option<Dir>> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let fd = directory.0.place.fd(&directory.0.shared);
+    fd.map(|fd| Dir::new(openat(fd, ".", flags, Mode::empty())?))
+        .transpose()
 }
 
 impl Directory {

@@ -20,6 +20,7 @@ mod denials;
 mod directory;
 mod file;
 mod files;
+mod identity;
 mod inode;
 mod listing;
 mod mounts;
@@ -49,6 +50,8 @@ use self::changes::{Aspect, Changes, Marks};
 pub(crate) use self::directory::{Directory, Follow};
 pub(crate) use self::file::{File, Sync};
 pub use self::files::{DirEntry, Metadata};
+use self::identity::Identities;
+pub(crate) use self::identity::Identity;
 use self::inode::InodeTable;
 pub(crate) use self::listing::{Entry, Listing};
 use self::mounts::{MountId, MountTable};
@@ -108,6 +111,7 @@ struct Shared {
     inodes: InodeTable,
     changes: Changes,
     turns: Turns,
+    identities: Identities,
     /// Held for writing while a name changes, for reading while one has to stay.
     names: RwLock<()>,
     born: SystemTime,
@@ -123,6 +127,7 @@ impl Workspace {
             inodes: InodeTable::default(),
             changes: Changes::new(),
             turns: Turns::new(),
+            identities: Identities::new(),
             names: RwLock::default(),
             born: SystemTime::now(),
         };

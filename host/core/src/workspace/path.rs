@@ -32,6 +32,7 @@ pub(super) struct Pending<'p> {
 
 #[derive(Debug)]
 struct Segment<'p> {
+    /// Without slashes at its end, so that a component is left where any of it is.
     text: Cow<'p, str>,
     at: usize,
     origin: Origin,
@@ -42,7 +43,7 @@ impl<'p> Pending<'p> {
         check_text(path)?;
         Ok(Self {
             segments: vec![Segment {
-                text: Cow::Borrowed(path),
+                text: Cow::Borrowed(path.trim_end_matches('/')),
                 at: 0,
                 origin: Origin::Guest,
             }],
@@ -50,8 +51,10 @@ impl<'p> Pending<'p> {
     }
 
     /// Puts the target of a link before everything that is pending.
-    pub(super) fn push(&mut self, target: String) -> FsResult<()> {
+    pub(super) fn push(&mut self, mut target: String) -> FsResult<()> {
         check_text(&target)?;
+        target.truncate(target.trim_end_matches('/').len());
+        self.segments.retain(Segment::has_more);
         self.segments.push(Segment {
             text: Cow::Owned(target),
             at: 0,
@@ -62,12 +65,10 @@ impl<'p> Pending<'p> {
 
     /// Whether a component is left.
     pub(super) fn has_more(&self) -> bool {
-        self.segments
-            .iter()
-            .any(|segment| segment.rest().bytes().any(|byte| byte != b'/'))
+        self.segments.iter().any(Segment::has_more)
     }
 
-    /// All that is left, as it was written.
+    /// All that is left, as it was written but for slashes at the ends.
     pub(super) fn rest(&self) -> String {
         self.segments.iter().rev().map(Segment::rest).collect()
     }
@@ -109,6 +110,10 @@ impl<'p> Pending<'p> {
 impl<'p> Segment<'p> {
     fn rest(&self) -> &str {
         &self.text[self.at..]
+    }
+
+    fn has_more(&self) -> bool {
+        self.at < self.text.len()
     }
 
     fn next_text(&mut self) -> Option<Cow<'p, str>> {
@@ -182,6 +187,19 @@ mod tests {
         assert!(pending.has_more());
         assert_eq!(pending.next(), Ok(Some(Component::Name("end".into()))));
         assert!(!pending.has_more());
+    }
+
+    #[test]
+    fn slashes_leave_nothing_to_walk() {
+        let padding = "/".repeat(4000);
+        let path = format!("a{padding}");
+        let mut pending = Pending::new(&path).unwrap();
+        for _ in 0..40 {
+            assert!(matches!(pending.next(), Ok(Some(Component::Name(_)))));
+            assert!(!pending.has_more());
+            pending.push(format!("b{padding}")).unwrap();
+            assert_eq!((pending.segments.len(), pending.rest().len()), (1, 1));
+        }
     }
 
     #[test]

@@ -34,9 +34,9 @@ impl From<FileType> for Kind {
 /// The attributes of a file, a directory or a symbolic link.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stat {
-    /// With `inode`, what makes two names the same file.
-    pub device: u64,
-    pub inode: u64,
+    /// With `inode`, what makes two names the same file. A guest sees its [`Identity`](super::Identity) instead.
+    pub(super) device: u64,
+    pub(super) inode: u64,
     pub kind: Kind,
     /// How many names it has.
     pub links: u64,

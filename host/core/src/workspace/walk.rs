@@ -19,8 +19,8 @@ use crate::limits::Refusals;
 
 /// Links followed for one path.
 const MAX_LINKS: u32 = 40;
-/// Directories entered for one path, links included.
-const MAX_STEPS: u32 = 1 << 14;
+/// Components walked for one path, those of links included: as many as a path without links can have.
+const MAX_STEPS: usize = PATH_MAX / 2;
 /// Directories held open at once by one walk; those above are opened again if `..` leads back to them.
 const MAX_HELD: usize = 32;
 
@@ -63,7 +63,7 @@ pub(super) struct Walk<'w, 'p> {
     pending: Pending<'p>,
     path: &'p str,
     links: u32,
-    steps: u32,
+    steps: usize,
     missing_from_root: Option<String>,
 }
 
@@ -147,6 +147,7 @@ impl<'w, 'p> Walk<'w, 'p> {
     /// Walks until one name is left, and returns it; `None` if the path ends in a directory without naming it.
     fn walk_to_last(&mut self) -> FsResult<Option<Cow<'p, str>>> {
         while let Some(component) = self.pending.next()? {
+            self.count_steps(1)?;
             match component {
                 Component::Name(name) if !self.pending.has_more() => return Ok(Some(name)),
                 Component::Name(name) => self.enter(name)?,
@@ -170,7 +171,8 @@ impl<'w, 'p> Walk<'w, 'p> {
         let names = || directories.split('/').filter(|name| !name.is_empty());
         let first = names().next().unwrap_or_default();
         let crosses = self.base.covered(self.shared, first).is_some();
-        if crosses || names().count() < 2 {
+        let count = names().count();
+        if crosses || count < 2 {
             return;
         }
         let (Some(fd), Some(mount)) = (self.base.fd(self.shared), self.base.mount()) else {
@@ -178,6 +180,7 @@ impl<'w, 'p> Walk<'w, 'p> {
         };
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        self.refusals.charge_names(count);
         let Ok(last) = openat2(fd, directories, flags, Mode::empty(), resolve) else {
             return;
         };
@@ -198,11 +201,17 @@ impl<'w, 'p> Walk<'w, 'p> {
         }
     }
 
-    fn enter(&mut self, name: Cow<'p, str>) -> FsResult<()> {
-        self.steps += 1;
+    /// Has the guest pay for steps, and refuses too many.
+    fn count_steps(&mut self, steps: usize) -> FsResult<()> {
+        self.refusals.charge_names(steps);
+        self.steps += steps;
         if self.steps > MAX_STEPS {
             return Err(Errno::LOOP);
         }
+        Ok(())
+    }
+
+    fn enter(&mut self, name: Cow<'p, str>) -> FsResult<()> {
         let here = self.here()?;
         match here.step(self.shared, &name) {
             Ok(Step::Into(place)) => {
@@ -276,12 +285,7 @@ impl<'w, 'p> Walk<'w, 'p> {
 
     /// Opens the directories below the base again, after `..` led back to one that is no longer held.
     fn again(&mut self) -> FsResult<Place> {
-        self.steps = self
-            .steps
-            .saturating_add(u32::try_from(self.below.len()).unwrap_or(u32::MAX));
-        if self.steps > MAX_STEPS {
-            return Err(Errno::LOOP);
-        }
+        self.count_steps(self.below.len())?;
         let mut place = self.base.clone();
         let first_held = self.below.len().saturating_sub(MAX_HELD);
         for (index, level) in self.below.iter_mut().enumerate() {
@@ -302,9 +306,10 @@ impl<'w, 'p> Walk<'w, 'p> {
         }
         let length = base.len() + self.below.iter().map(|level| level.name.len() + 1).sum::<usize>();
         let joined = || {
-            self.below
-                .iter()
-                .fold(base.to_string(), |path, level| join(&path, &level.name))
+            let mut path = String::with_capacity(length);
+            path.push_str(base.trim_end_matches('/'));
+            self.below.iter().for_each(|level| path.extend(["/", &level.name]));
+            path
         };
         (length <= PATH_MAX).then(|| Arc::from(joined()))
     }

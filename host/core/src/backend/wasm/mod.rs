@@ -30,7 +30,7 @@ use crate::stdio::{GuestInput, GuestOutput};
 use crate::workspace::Errno;
 use crate::{Ending, Error, Kind, Result, Workspace};
 
-/// What every host call costs in fuel, beside what it charges for the bytes it moves: about what it costs in time, in
+/// What every host call costs in fuel, beside what it charges for bytes and names: about what it costs in time, in
 /// the time that an instruction takes.
 const HOST_CALL_FUEL: u64 = 1000;
 
@@ -40,6 +40,9 @@ const FUEL_STEP: u64 = 10_000_000;
 
 /// Bytes that a host call moves for one unit of fuel.
 const BYTES_PER_FUEL: u64 = 16;
+
+/// What each name costs in fuel that a host call looks up or lists.
+const NAME_FUEL: u64 = 100;
 
 /// Settings of the backend.
 #[derive(Debug, Clone)]
@@ -161,6 +164,16 @@ impl ProcessState {
             refusals: job.refusals,
         }
     }
+
+    /// The bytes of the arguments, each ended by a zero.
+    fn args_bytes(&self) -> usize {
+        self.args.iter().map(|argument| argument.len() + 1).sum()
+    }
+
+    /// The bytes of the environment as `NAME=VALUE`, each ended by a zero.
+    fn env_bytes(&self) -> usize {
+        self.env.iter().map(|(name, value)| name.len() + value.len() + 2).sum()
+    }
 }
 
 /// The state of either ABI.
@@ -246,8 +259,11 @@ fn charge_host_calls<T: HasProcess>()
 }
 
 fn charge_host_call<T: HasProcess>(store: &mut StoreContextMut<'_, T>) -> wasmtime::Result<()> {
-    let moved = store.data_mut().process().meter.take_unpaid();
-    let charge = HOST_CALL_FUEL.saturating_add(moved / BYTES_PER_FUEL);
+    let process = store.data_mut().process();
+    let (moved, names) = (process.meter.take_unpaid(), process.refusals.take_unpaid_names());
+    let charge = HOST_CALL_FUEL
+        .saturating_add(moved / BYTES_PER_FUEL)
+        .saturating_add(names.saturating_mul(NAME_FUEL));
     match store.get_fuel()?.checked_sub(charge) {
         Some(left) => store.set_fuel(left),
         None => {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
 
 use palisade_policy::Access;
 use proptest::prelude::*;
@@ -257,4 +258,30 @@ fn a_write_in_every_epoch_is_in_every_set() {
         file.append(b"x").unwrap();
         assert!(world.workspace.take_changes().iter().any(|change| change.content));
     }
+}
+
+#[test]
+fn times_are_told_of_what_has_the_name_when_they_change() {
+    let world = World::new();
+    for name in ["file", "other"] {
+        world.root.put(name, b"");
+    }
+    world.workspace.take_changes();
+    world.refusals.take_unpaid_names();
+    let names = world.workspace.shared.write_names();
+    let root = world.root.clone();
+    let times = (NewTime::Keep, NewTime::At(UNIX_EPOCH));
+    let setting = std::thread::spawn(move || root.set_times("file", Follow::No, times.0, times.1));
+    while world.refusals.take_unpaid_names() == 0 {
+        std::thread::yield_now();
+    }
+    // By now, or soon, it has looked the name up and waits for the lock.
+    std::thread::sleep(Duration::from_millis(50));
+    std::fs::rename(world.scratch().join("other"), world.scratch().join("file")).unwrap();
+    drop(names);
+    setting.join().unwrap().unwrap();
+    let changes = world.workspace.take_changes();
+    let inodes: Vec<_> = changes.iter().map(|change| change.inode).collect();
+    assert_eq!(inodes, [world.root.inode("file")]);
+    assert_eq!(world.root.stat("file", Follow::No).unwrap().modified, UNIX_EPOCH);
 }

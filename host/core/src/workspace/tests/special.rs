@@ -72,13 +72,14 @@ fn odd_times_are_kept() {
 }
 
 #[test]
-fn twenty_thousand_names_are_listed_at_one_moment() {
+fn twenty_thousand_names_are_listed() {
     let world = World::with(&[("/h", "h", Access::ReadWrite)], AMPLE);
     for index in 0..20_000 {
         std::fs::write(world.host(&format!("h/{index:05}")), "").unwrap();
     }
     let directory = world.root.dir("h").unwrap();
     let listing = directory.list().unwrap();
+    assert!(directory.list_in_slices().now_or_never().is_none());
     world.root.unlink("h/00000").unwrap();
     assert_eq!(listing.len(), 20_002);
     let mut names: Vec<_> = (2..listing.len())
@@ -87,6 +88,17 @@ fn twenty_thousand_names_are_listed_at_one_moment() {
     names.sort_unstable();
     names.dedup();
     assert_eq!((names.len(), names[0]), (20_000, "00000"));
+}
+
+#[test]
+fn a_listing_waits_for_no_change_of_names() {
+    let world = World::new();
+    world.root.put("file", b"");
+    let root = world.root.clone();
+    let (sender, listed) = channel();
+    let _names = world.workspace.shared.write_names();
+    std::thread::spawn(move || sender.send(root.names()));
+    assert_eq!(listed.recv_timeout(Duration::from_secs(30)).unwrap(), ["file"]);
 }
 
 #[test]

@@ -81,6 +81,7 @@ impl Script {
             ("stat", [path]) => Some(sys::status(path, Links::Follow).map(|status| describe(&status))),
             ("lstat", [path]) => Some(sys::status(path, Links::Keep).map(|status| describe(&status))),
             ("same", [one, other]) => Some(same(one, other)),
+            ("numbers", [path]) => Some(numbers(path)),
             ("times", [path]) => Some(sys::status(path, Links::Follow).map(|status| describe_times(&status))),
             ("settimes", [path, access, modification]) => done(set_times(path, access, modification)),
             ("cd", [path]) => done(std::env::set_current_dir(path)),
@@ -173,6 +174,15 @@ fn describe_times(status: &Status) -> String {
 fn same(one: &str, other: &str) -> io::Result<String> {
     let (one, other) = (sys::status(one, Links::Follow)?, sys::status(other, Links::Follow)?);
     Ok((one.identity == other.identity).to_string())
+}
+
+/// The device, the inode, and the inode as the directory lists it.
+fn numbers(path: &str) -> io::Result<String> {
+    let (directory, name) = path.rsplit_once('/').unwrap_or((".", path));
+    let directory = if directory.is_empty() { "/" } else { directory };
+    let (device, inode) = sys::status(path, Links::Keep)?.identity;
+    let listed = sys::listed_inode(directory, name)?;
+    Ok(format!("{device} {inode} {listed}"))
 }
 
 fn set_times(path: &str, access: &str, modification: &str) -> io::Result<()> {

@@ -4,7 +4,7 @@
     reason = "foreign functions and raw memory; each call says why it is sound"
 )]
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::AsRawFd;
 use std::time::Duration;
@@ -77,6 +77,28 @@ fn kind(stat: &libc::stat) -> &'static str {
         libc::S_IFLNK => "link",
         libc::S_IFCHR => "device",
         _ => "other",
+    }
+}
+
+/// The inode number which a listing of `directory` has for `name`.
+pub fn listed_inode(directory: &str, name: &str) -> io::Result<u64> {
+    let (directory, name) = (CString::new(directory)?, CString::new(name)?);
+    // SAFETY: `directory` ends with a zero, and the stream is open until the end. An entry is valid until the next is
+    // read, and its name ends with a zero.
+    unsafe {
+        let stream = libc::opendir(directory.as_ptr());
+        if stream.is_null() {
+            return Err(io::Error::last_os_error());
+        }
+        let mut found = Err(io::Error::from_raw_os_error(libc::ENOENT));
+        while let Some(entry) = libc::readdir(stream).as_ref() {
+            if CStr::from_ptr((&raw const entry.d_name).cast()) == &*name {
+                found = Ok(entry.d_ino);
+                break;
+            }
+        }
+        libc::closedir(stream);
+        found
     }
 }
 

@@ -114,8 +114,14 @@ pub(super) fn fd_filestat_get(call: &mut Call<'_>, fd: u32, stat: u32) -> Result
         Object::Stdin => stream(0, call.process.stdin.is_terminal()),
         Object::Stdout => stream(1, call.process.stdout.is_terminal()),
         Object::Stderr => stream(2, call.process.stderr.is_terminal()),
-        Object::File { file, .. } => layout::filestat(&file.stat()?),
-        Object::Directory { directory, .. } => layout::filestat(&directory.own_stat()?),
+        Object::File { file, .. } => {
+            let stat = file.stat()?;
+            layout::filestat(&stat, file.identity(&stat))
+        }
+        Object::Directory { directory, .. } => {
+            let stat = directory.own_stat()?;
+            layout::filestat(&stat, directory.identity(&stat))
+        }
     };
     call.memory.put(stat, &filestat)
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use super::error::Result;
 use super::rights::Rights;
 use super::table::Flags;
-use crate::workspace::{Errno, Kind, NewTime, Stat};
+use crate::workspace::{Errno, Identity, Kind, NewTime, Stat};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -44,10 +44,10 @@ impl<const N: usize> Layout<N> {
 
 pub(super) const FILESTAT: u32 = 64;
 
-pub(super) fn filestat(stat: &Stat) -> [u8; FILESTAT as usize] {
+pub(super) fn filestat(stat: &Stat, identity: Identity) -> [u8; FILESTAT as usize] {
     Layout::new()
-        .with(0, stat.device.to_le_bytes())
-        .with(8, stat.inode.to_le_bytes())
+        .with(0, identity.device.to_le_bytes())
+        .with(8, identity.inode.to_le_bytes())
         .with(16, [FileType::from(stat.kind) as u8])
         .with(24, stat.links.to_le_bytes())
         .with(32, stat.size.to_le_bytes())

@@ -155,7 +155,6 @@ pub(crate) fn add_to_linker<T: Send + 'static>(
         descriptor::fd_renumber(from: u32, to: u32);
         descriptor::fd_seek(fd: u32, offset: i64, whence: u32, position: u32);
         descriptor::fd_tell(fd: u32, position: u32);
-        listing::fd_readdir(fd: u32, buffer: u32, length: u32, cookie: u64, used: u32);
         path::path_create_directory(fd: u32, path: u32, length: u32);
         path::path_filestat_get(fd: u32, lookup: u32, path: u32, length: u32, stat: u32);
         path::path_filestat_set_times(
@@ -180,6 +179,7 @@ pub(crate) fn add_to_linker<T: Send + 'static>(
     may_wait! { linker, get:
         descriptor::fd_datasync(fd: u32);
         descriptor::fd_sync(fd: u32);
+        listing::fd_readdir(fd: u32, buffer: u32, length: u32, cookie: u64, used: u32);
         stream::fd_read(fd: u32, list: u32, count: u32, moved: u32);
         stream::fd_pread(fd: u32, list: u32, count: u32, offset: u64, moved: u32);
         stream::fd_write(fd: u32, list: u32, count: u32, moved: u32);

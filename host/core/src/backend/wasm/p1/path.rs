@@ -28,7 +28,8 @@ pub(super) fn path_filestat_get(
 ) -> Result {
     let follow = follow(lookup_flags)?;
     let (directory, path) = lookup(call, fd, Rights::PATH_FILESTAT_GET, path, length)?;
-    let filestat = layout::filestat(&directory.stat(path, follow)?);
+    let found = directory.stat(path, follow)?;
+    let filestat = layout::filestat(&found, directory.identity(&found));
     call.memory.put(stat, &filestat)
 }
 

@@ -22,8 +22,7 @@ pub(super) fn args_get(call: &mut Call<'_>, pointers: u32, buffer: u32) -> Resul
 }
 
 pub(super) fn args_sizes_get(call: &mut Call<'_>, count: u32, size: u32) -> Result {
-    let total = call.process.args.iter().map(|argument| argument.len() + 1).sum();
-    put_sizes(call, count, size, call.process.args.len(), total)
+    put_sizes(call, count, size, call.process.args.len(), call.process.args_bytes())
 }
 
 pub(super) fn environ_get(call: &mut Call<'_>, pointers: u32, buffer: u32) -> Result {
@@ -39,13 +38,7 @@ pub(super) fn environ_get(call: &mut Call<'_>, pointers: u32, buffer: u32) -> Re
 }
 
 pub(super) fn environ_sizes_get(call: &mut Call<'_>, count: u32, size: u32) -> Result {
-    let total = call
-        .process
-        .env
-        .iter()
-        .map(|(name, value)| name.len() + value.len() + 2)
-        .sum();
-    put_sizes(call, count, size, call.process.env.len(), total)
+    put_sizes(call, count, size, call.process.env.len(), call.process.env_bytes())
 }
 
 fn put_sizes(call: &mut Call<'_>, count: u32, size: u32, strings: usize, bytes: usize) -> Result {

@@ -10,6 +10,7 @@ use super::memory::{Buffers, Memory};
 use super::rights::Rights;
 use super::table::{Descriptor, Flags, Object};
 use super::{Call, YIELD_AFTER};
+use crate::backend::Meter;
 use crate::backend::wasm::ProcessState;
 use crate::stdio::{GuestInput, GuestOutput, Wrote};
 use crate::workspace::{Errno, File, Sync};
@@ -58,20 +59,20 @@ pub(super) async fn fd_write(call: &mut Call<'_>, fd: u32, list: u32, count: u32
     let (mut buffers, descriptor) = begin(memory, list, count, moved, descriptors.get_mut(fd)?, Rights::FD_WRITE)?;
     let flags = descriptor.flags;
     match &mut descriptor.object {
-        Object::Stdout => write_stream(memory, &process.stdout, &mut buffers, flags).await?,
-        Object::Stderr => write_stream(memory, &process.stderr, &mut buffers, flags).await?,
+        Object::Stdout => write_stream(memory, &process.stdout, &mut buffers, flags, &process.meter).await?,
+        Object::Stderr => write_stream(memory, &process.stderr, &mut buffers, flags, &process.meter).await?,
         Object::File { file, position } => {
             let place = if flags.contains(Flags::APPEND) {
                 Place::End
             } else {
                 Place::At(*position)
             };
-            *position = write_file(memory, file, &mut buffers, place).await?;
+            *position = write_file(memory, file, &mut buffers, place, &process.meter).await?;
             sync(file, flags).await?;
         }
         Object::Stdin | Object::Directory { .. } => return Err(Errno::BADF.into()),
     }
-    finish_write(memory, process, &buffers, moved)
+    memory.put_u32(moved, buffers.moved())
 }
 
 /// Writes at `offset` even where the descriptor appends, as POSIX has it.
@@ -83,9 +84,9 @@ pub(super) async fn fd_pwrite(call: &mut Call<'_>, fd: u32, list: u32, count: u3
     } = call;
     let (mut buffers, descriptor) = begin(memory, list, count, moved, descriptors.get_mut(fd)?, Rights::FD_WRITE)?;
     let file = positioned(&descriptor.object)?;
-    write_file(memory, file, &mut buffers, Place::At(offset)).await?;
+    write_file(memory, file, &mut buffers, Place::At(offset), &process.meter).await?;
     sync(file, descriptor.flags).await?;
-    finish_write(memory, process, &buffers, moved)
+    memory.put_u32(moved, buffers.moved())
 }
 
 /// Checks everything that can be checked before the first byte moves.
@@ -104,11 +105,6 @@ fn begin<'d>(
 
 fn finish_read(memory: &mut Memory<'_>, process: &mut ProcessState, buffers: &Buffers, moved: u32) -> Result {
     process.meter.count_read(buffers.moved() as usize);
-    memory.put_u32(moved, buffers.moved())
-}
-
-fn finish_write(memory: &mut Memory<'_>, process: &mut ProcessState, buffers: &Buffers, moved: u32) -> Result {
-    process.meter.count_written(buffers.moved() as usize);
     memory.put_u32(moved, buffers.moved())
 }
 
@@ -143,8 +139,14 @@ async fn read_file(memory: &mut Memory<'_>, file: &File, buffers: &mut Buffers, 
     Ok(())
 }
 
-/// The position after what was written.
-async fn write_file(memory: &Memory<'_>, file: &File, buffers: &mut Buffers, mut place: Place) -> Result<u64> {
+/// The position after what was written. It is counted as it goes, for the call may not come to its end.
+async fn write_file(
+    memory: &Memory<'_>,
+    file: &File,
+    buffers: &mut Buffers,
+    mut place: Place,
+    meter: &Meter,
+) -> Result<u64> {
     let mut pace = Pace::default();
     let mut end = match place {
         Place::At(offset) => offset,
@@ -164,6 +166,7 @@ async fn write_file(memory: &Memory<'_>, file: &File, buffers: &mut Buffers, mut
         if written == 0 {
             break;
         }
+        meter.count_written(written);
         if let Ok(after) = after {
             end = after;
         }
@@ -214,8 +217,14 @@ async fn read_stream(memory: &mut Memory<'_>, input: &GuestInput, buffers: &mut 
     Ok(())
 }
 
-/// Waits until all is written, as a pipe does.
-async fn write_stream(memory: &Memory<'_>, output: &GuestOutput, buffers: &mut Buffers, flags: Flags) -> Result {
+/// Waits until all is written, as a pipe does. It is counted as it goes, for a limit may end it.
+async fn write_stream(
+    memory: &Memory<'_>,
+    output: &GuestOutput,
+    buffers: &mut Buffers,
+    flags: Flags,
+    meter: &Meter,
+) -> Result {
     let mut pace = Pace::default();
     while let Some(source) = buffers.source(memory)? {
         match output.try_write(source).map_err(Error::from)? {
@@ -224,6 +233,7 @@ async fn write_stream(memory: &Memory<'_>, output: &GuestOutput, buffers: &mut B
             Wrote::Bytes(0) => output.ready().await,
             Wrote::Bytes(written) => {
                 buffers.advance(written);
+                meter.count_written(written);
                 pace.moved(written).await;
             }
             Wrote::Closed if buffers.moved() > 0 => break,

@@ -4,6 +4,7 @@ wasmtime::component::bindgen!({
     path: "wit",
     world: "palisade:host/files",
     imports: {
+        "wasi:filesystem/types.[method]descriptor.read-directory": async | trappable,
         "wasi:filesystem/types.[method]descriptor.sync": async | trappable,
         "wasi:filesystem/types.[method]descriptor.sync-data": async | trappable,
         "wasi:filesystem/types.[method]descriptor.write": async | trappable,

@@ -16,10 +16,12 @@ use crate::stdio::GuestOutput;
 
 impl environment::Host for State {
     fn get_environment(&mut self) -> wasmtime::Result<Vec<(String, String)>> {
+        self.process.meter.charge_bytes(self.process.env_bytes());
         Ok(self.process.env.clone())
     }
 
     fn get_arguments(&mut self) -> wasmtime::Result<Vec<String>> {
+        self.process.meter.charge_bytes(self.process.args_bytes());
         Ok(self.process.args.clone())
     }
 

@@ -9,7 +9,7 @@ use super::bindings::types::{
     OpenFlags, PathFlags,
 };
 use crate::workspace::{
-    Create, Directory, File, Follow, FsResult, Kind, Listing, NewTime, OpenHow, Opened, Stat, Sync as Extent,
+    Create, Directory, File, Follow, FsResult, Identity, Kind, Listing, NewTime, OpenHow, Opened, Stat, Sync as Extent,
 };
 
 /// An open file or directory of one component.
@@ -77,6 +77,14 @@ impl Descriptor {
             Opened::File(file) => file.stat(),
             Opened::Directory(directory) => directory.own_stat(),
         }
+    }
+
+    pub(super) fn identity(&self) -> FsResult<Identity> {
+        let stat = self.stat()?;
+        Ok(match &self.opened {
+            Opened::File(file) => file.identity(&stat),
+            Opened::Directory(directory) => directory.identity(&stat),
+        })
     }
 
     /// What must be on the disk before a write to it counts as done.
@@ -213,8 +221,8 @@ fn type_of(kind: Kind) -> DescriptorType {
 }
 
 /// Of the identity alone: guests and the preview-1 adapter take this for the number of an inode.
-pub(super) fn metadata_hash(stat: &Stat) -> MetadataHashValue {
-    let identity = (u128::from(stat.device) << 64) | u128::from(stat.inode);
+pub(super) fn metadata_hash(identity: Identity) -> MetadataHashValue {
+    let identity = (u128::from(identity.device) << 64) | u128::from(identity.inode);
     let hash = blake3::hash(&identity.to_le_bytes());
     let half = |at: usize| std::array::from_fn(|index| hash.as_bytes()[at + index]);
     MetadataHashValue {

@@ -18,9 +18,6 @@ use crate::workspace::{Directory, Errno, Opened, Sync as Extent};
 
 type Result<T> = std::result::Result<T, Failure>;
 
-/// What the host does for one entry of a listing, in the bytes that it is charged like.
-const BYTES_PER_ENTRY: usize = 256;
-
 impl State {
     /// The directory which a call resolves `path` in; the guest is charged for the length of the path.
     fn at(&mut self, base: &Resource<Descriptor>, path: &str) -> Result<&Directory> {
@@ -158,11 +155,8 @@ impl HostDescriptor for State {
         Ok(written as u64)
     }
 
-    fn read_directory(&mut self, fd: Resource<Descriptor>) -> Result<Resource<Entries>> {
-        let listing = self.table.get(&fd)?.directory()?.list()?;
-        self.process
-            .meter
-            .charge_bytes(listing.len().saturating_mul(BYTES_PER_ENTRY));
+    async fn read_directory(&mut self, fd: Resource<Descriptor>) -> Result<Resource<Entries>> {
+        let listing = self.table.get(&fd)?.directory()?.list_in_slices().await?;
         Ok(self.push(Entries::new(listing))?)
     }
 
@@ -261,7 +255,7 @@ impl HostDescriptor for State {
     }
 
     fn metadata_hash(&mut self, fd: Resource<Descriptor>) -> Result<MetadataHashValue> {
-        Ok(metadata_hash(&self.table.get(&fd)?.stat()?))
+        Ok(metadata_hash(self.table.get(&fd)?.identity()?))
     }
 
     fn metadata_hash_at(
@@ -270,7 +264,10 @@ impl HostDescriptor for State {
         flags: PathFlags,
         path: String,
     ) -> Result<MetadataHashValue> {
-        Ok(metadata_hash(&self.at(&fd, &path)?.stat(&path, follow(flags))?))
+        let directory = self.at(&fd, &path)?;
+        Ok(metadata_hash(
+            directory.identity(&directory.stat(&path, follow(flags))?),
+        ))
     }
 
     fn drop(&mut self, fd: Resource<Descriptor>) -> wasmtime::Result<()> {
