@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -289,6 +290,19 @@ fn a_signal_ends_what_is_not_yet_open() {
         std::thread::sleep(Duration::from_millis(10));
     };
     assert_eq!(status.signal(), Some(15), "{status}");
+}
+
+#[test]
+fn a_policy_which_is_no_regular_file_is_refused_at_once() {
+    let palisade = Palisade::new();
+    let pipe = palisade.state.path().join("pipe");
+    mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    for path in [pipe.to_str().unwrap(), "/dev/zero"] {
+        let said = [path, "not a regular file"];
+        palisade.expect(&["run", "--policy", path, &guest("guest.p1.wasm"), "args"], 125, &said);
+        palisade.expect(&["policy", "check", path], 125, &said);
+        palisade.expect(&["--config", path, "config", "show"], 125, &said);
+    }
 }
 
 #[test]
