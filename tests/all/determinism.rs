@@ -4,7 +4,11 @@ use palisade::SandboxSpec;
 use palisade::policy::Policy;
 use palisade_tests::*;
 
-both!(a_strict_run_repeats_itself, real_clocks_and_randomness_do_not);
+both!(
+    a_strict_run_repeats_itself,
+    real_clocks_and_randomness_do_not,
+    a_file_is_touched_at_the_time_of_the_sandbox,
+);
 
 async fn twice(abi: Abi, policy: fn() -> Policy, args: &[&str]) -> [String; 2] {
     let mut outputs = [String::new(), String::new()];
@@ -31,6 +35,20 @@ async fn real_clocks_and_randomness_do_not(abi: Abi) {
     for args in [&["random", "64"][..], &["clocks"]] {
         let [first, second] = twice(abi, Policy::standard, args).await;
         assert_ne!(first, second, "{args:?}");
+    }
+}
+
+async fn a_file_is_touched_at_the_time_of_the_sandbox(abi: Abi) {
+    let sandbox = sandbox(SandboxSpec::new(Policy::strict()));
+    let files = ["mkdir /d", "write /a x", "write /b x", "touch /a", "touch /d"];
+    let handles = ["open h /b r", "htouch h", "open d /d r", "htouch d"];
+    let looks = ["times /a", "times /b", "times /d"];
+    let told = script(abi, &sandbox, &[&files[..], &handles, &looks].concat()).await;
+    for times in &told[told.len() - looks.len()..] {
+        // 2026-01-01, as the policy has it, and both times from one reading.
+        let (accessed, modified) = times.split_once(" modified=").unwrap();
+        assert!(accessed.starts_with("ok accessed=1767225600."), "{told:?}");
+        assert!(accessed.ends_with(modified), "{told:?}");
     }
 }
 

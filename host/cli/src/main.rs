@@ -13,6 +13,7 @@ mod policy;
 mod report;
 mod request;
 mod run;
+mod text_file;
 
 use std::io::stderr;
 

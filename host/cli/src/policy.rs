@@ -1,6 +1,5 @@
 //! `palisade policy`, and where policies come from.
 
-use std::io::ErrorKind;
 use std::path::Path;
 
 use palisade::Kind;
@@ -11,16 +10,15 @@ use crate::exit;
 use crate::failure::Failure;
 use crate::host_limits::HostLimits;
 use crate::report::{self, Format, visible};
-
-/// The longest policy file that is read; the policy itself takes less.
-const MAX_FILE: u64 = 2 << 20;
+use crate::text_file;
 
 /// The shipped policy of that name, or else the policy in that file.
 pub(crate) fn load(named: &str) -> Result<Policy, Failure> {
     if let Some(policy) = Policy::shipped(named) {
         return Ok(policy);
     }
-    let text = read(Path::new(named)).map_err(|failure| match named.contains(['/', '.']) {
+    let is_file = |failure: &Failure| failure.kind() != Kind::NotFound || named.contains(['/', '.']);
+    let text = text_file::read(Path::new(named)).map_err(|failure| match is_file(&failure) {
         true => failure,
         false => Failure::new(
             Kind::NotFound,
@@ -31,24 +29,6 @@ pub(crate) fn load(named: &str) -> Result<Policy, Failure> {
         ),
     })?;
     Policy::from_toml(&text).map_err(|problems| Failure::problems(named, problems))
-}
-
-/// The text of a file that somebody wrote.
-pub(crate) fn read(file: &Path) -> Result<String, Failure> {
-    let failed = |error: std::io::Error| {
-        let kind = match error.kind() {
-            ErrorKind::NotFound | ErrorKind::NotADirectory => Kind::NotFound,
-            _ => Kind::InvalidInput,
-        };
-        Failure::new(kind, format!("cannot read {file:?}: {error}"))
-    };
-    let length = std::fs::metadata(file).map_err(failed)?.len();
-    if length > MAX_FILE {
-        return Err(Failure::invalid(format!(
-            "{file:?} has {length} bytes; at most 1 MiB is read"
-        )));
-    }
-    std::fs::read_to_string(file).map_err(failed)
 }
 
 /// `FILE:line:column: key: message`
@@ -67,7 +47,7 @@ pub(crate) fn problem_line(file: &str, problem: &Problem) -> String {
 
 /// Reports every problem in a file.
 pub(crate) fn check(file: &Path, format: Format) -> Result<u8, Failure> {
-    let text = read(file)?;
+    let text = text_file::read(file)?;
     let name = file.display().to_string();
     let (description, problems) = match Policy::from_toml(&text) {
         Ok(policy) => (policy.description().map(str::to_owned), Vec::new()),

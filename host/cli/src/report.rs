@@ -29,24 +29,36 @@ pub(crate) fn print(bytes: &[u8]) {
 
 /// Prints one JSON document and a line feed.
 pub(crate) fn print_json(value: &Value) {
-    print(format!("{value}\n").as_bytes());
+    print(json_line(value).as_bytes());
 }
 
-/// The text with escapes for what would move a terminal's cursor or turn the direction of its text.
+/// JSON escapes few of the hidden characters by itself. All of them stand in strings, and fit into one escape.
+fn json_line(value: &Value) -> String {
+    escape_hidden(&value.to_string(), |hidden| format!("\\u{:04x}", u32::from(hidden))) + "\n"
+}
+
+/// The text with escapes for its hidden characters.
 pub(crate) fn visible(text: &str) -> String {
-    let hidden = |character: char| {
-        character.is_control()
-            || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    let mut visible = String::with_capacity(text.len());
+    escape_hidden(text, |hidden| hidden.escape_default().to_string())
+}
+
+fn escape_hidden(text: &str, escape: impl Fn(char) -> String) -> String {
+    let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
-        if hidden(character) {
-            visible.extend(character.escape_default());
+        if is_hidden(character) {
+            escaped.push_str(&escape(character));
         } else {
-            visible.push(character);
+            escaped.push(character);
         }
     }
-    visible
+    escaped
+}
+
+/// Whether it would drive a terminal, turn the direction of its text, or leave no trace there.
+fn is_hidden(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(character, '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// Denials of a run which are told in full.
@@ -304,6 +316,41 @@ mod tests {
     #[test]
     fn what_would_drive_a_terminal_is_escaped() {
         assert_eq!(visible("a\x1b[2J\nb\u{202e}é"), "a\\u{1b}[2J\\nb\\u{202e}é");
+    }
+
+    /// C0 and C1, the marks of direction, and what has no width.
+    fn hidden() -> String {
+        let ranges = [
+            '\0'..='\x1f',
+            '\x7f'..='\u{9f}',
+            '\u{61c}'..='\u{61c}',
+            '\u{200b}'..='\u{200f}',
+        ];
+        let more = [
+            '\u{2028}'..='\u{202e}',
+            '\u{2060}'..='\u{206f}',
+            '\u{feff}'..='\u{feff}',
+        ];
+        ranges.into_iter().chain(more).flatten().collect()
+    }
+
+    #[test]
+    fn no_hidden_character_is_said() {
+        for character in hidden().chars() {
+            let said = visible(&character.to_string());
+            assert!(said.starts_with('\\') && said.is_ascii(), "{said:?}");
+        }
+    }
+
+    #[test]
+    fn json_has_no_hidden_character_and_reads_back_as_it_was() {
+        let text = hidden() + "\"\\ é 漢 😀";
+        let value = json!({ "text": text, &text: [text] });
+        let line = json_line(&value);
+        assert!(line.contains("\\u009b") && line.contains("é 漢 😀"), "{line:?}");
+        let body = line.strip_suffix('\n').unwrap();
+        assert!(!body.contains(|character| hidden().contains(character)), "{line:?}");
+        assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), value);
     }
 
     #[test]

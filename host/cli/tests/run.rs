@@ -1,9 +1,15 @@
 //! The command as its user meets it: exit codes, streams, and what is said on standard error.
 
-use std::io::Write;
+use std::fs::DirBuilder;
+use std::io::{Read, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -250,6 +256,52 @@ fn policies_are_checked_with_every_problem_and_its_place() {
     }
     for name in ["strict", "default", "trusted"] {
         palisade.expect(&["policy", "show", name], 0, &[]);
+    }
+}
+
+#[test]
+fn a_signal_ends_what_is_not_yet_open() {
+    let palisade = Palisade::new();
+    // Each is told, and nobody reads on: opening stands still when the pipe is full.
+    for number in 0..400 {
+        let run = format!("state/scratch/{number:0200}");
+        let run = palisade.state.path().join(run);
+        DirBuilder::new().recursive(true).mode(0o700).create(&run).unwrap();
+        std::fs::write(run.join("lock"), "").unwrap();
+    }
+    let mut child = palisade
+        .command(&["run", &guest("guest.p1.wasm"), "args"])
+        .env("PALISADE_LOG", "info")
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = [0; 1];
+    child.stderr.as_mut().unwrap().read_exact(&mut first).unwrap();
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    let started = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        if started.elapsed() > Duration::from_secs(10) {
+            child.kill().unwrap();
+            panic!("it goes on");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    assert_eq!(status.signal(), Some(15), "{status}");
+}
+
+#[test]
+fn a_policy_which_is_no_regular_file_is_refused_at_once() {
+    let palisade = Palisade::new();
+    let pipe = palisade.state.path().join("pipe");
+    mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    for path in [pipe.to_str().unwrap(), "/dev/zero"] {
+        let said = [path, "not a regular file"];
+        palisade.expect(&["run", "--policy", path, &guest("guest.p1.wasm"), "args"], 125, &said);
+        palisade.expect(&["policy", "check", path], 125, &said);
+        palisade.expect(&["--config", path, "config", "show"], 125, &said);
     }
 }
 

@@ -48,8 +48,10 @@ pub enum Ending {
 /// What one program used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {
-    /// Units of fuel, about one per instruction and 1,000 per host call; `None` where fuel is not metered. Exact where
-    /// the program ended by itself or by its fuel, otherwise up to 10 million short.
+    /// Units of fuel, about one per instruction, 1,000 per host call, and one for each element of a table or byte of a
+    /// memory that an instruction is told to handle, whether or not it can; `None` where fuel is not metered, or where
+    /// it was more than can be counted. Exact where the program ended by itself or by its fuel, otherwise up to
+    /// 10 million short.
     pub fuel: Option<u64>,
     /// Processor time of the host spent on it, its host calls included.
     pub host_time: Duration,

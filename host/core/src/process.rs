@@ -250,7 +250,7 @@ impl Record {
         let meter = &self.meter;
         let bytes = |counter: &std::sync::atomic::AtomicU64| ByteSize::from_bytes(counter.load(Ordering::Relaxed));
         Usage {
-            fuel: (self.metering == Metering::Fuel).then(|| meter.fuel.load(Ordering::Relaxed)),
+            fuel: meter.fuel().filter(|_| self.metering == Metering::Fuel),
             host_time: times.busy,
             elapsed: times.elapsed,
             peak_memory: bytes(&meter.peak_memory),

@@ -1,13 +1,18 @@
 //! A program before it runs.
 
 use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
+
+use rustix::fs::{Mode, OFlags};
 
 use crate::{Error, Kind, Result};
 
 /// The largest program taken, in bytes.
 const MAX_BYTES: u64 = 512 << 20;
+const TOO_LARGE: &str = "is over 512 MiB";
 
 /// A WebAssembly program: a preview-1 core module or a preview-2 command component, in binary form. Cheap to clone.
 ///
@@ -55,22 +60,7 @@ impl Program {
     /// WebAssembly.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let failed = |error: std::io::Error| {
-            let kind = match error.kind() {
-                std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => Kind::NotFound,
-                _ => Kind::InvalidInput,
-            };
-            Error::new(kind, format!("cannot read {path:?}: {error}")).with_source(error)
-        };
-        let metadata = std::fs::metadata(path).map_err(failed)?;
-        let refuse = |why: &str| Err(Error::new(Kind::InvalidInput, format!("{path:?} {why}")));
-        if !metadata.is_file() {
-            return refuse("is not a regular file");
-        }
-        if metadata.len() > MAX_BYTES {
-            return refuse("is over 512 MiB");
-        }
-        let bytes = std::fs::read(path).map_err(failed)?;
+        let bytes = read_regular(path)?;
         let name = path
             .file_name()
             .map(|name| name.to_string_lossy().into_owned())
@@ -107,10 +97,36 @@ impl fmt::Debug for Program {
     }
 }
 
+/// The bytes of a regular file; of one which is too large, at most one more than are taken.
+fn read_regular(path: &Path) -> Result<Vec<u8>> {
+    let failed = |error: io::Error| {
+        let kind = match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Kind::NotFound,
+            _ => Kind::InvalidInput,
+        };
+        Error::new(kind, format!("cannot read {path:?}: {error}")).with_source(error)
+    };
+    let refuse = |why: &str| Err(Error::new(Kind::InvalidInput, format!("{path:?} {why}")));
+    // Opening a pipe would wait for a writer.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| failed(errno.into()))?;
+    let file = File::from(file);
+    let metadata = file.metadata().map_err(failed)?;
+    if !metadata.is_file() {
+        return refuse("is not a regular file");
+    }
+    if metadata.len() > MAX_BYTES {
+        return refuse(TOO_LARGE);
+    }
+    let mut bytes = Vec::with_capacity(metadata.len() as usize);
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    Ok(bytes)
+}
+
 /// Tells a module from a component by the eight bytes that each starts with.
 fn detect(bytes: &[u8]) -> Result<Format, &'static str> {
     if bytes.len() as u64 > MAX_BYTES {
-        return Err("is over 512 MiB");
+        return Err(TOO_LARGE);
     }
     match bytes.get(..8) {
         Some(b"\0asm\x01\0\0\0") => Ok(Format::Module),
@@ -120,5 +136,63 @@ fn detect(bytes: &[u8]) -> Result<Format, &'static str> {
         Some(_) => Err("is not a WebAssembly program: it does not start with `\\0asm`"),
         None if bytes.is_empty() => Err("is empty"),
         None => Err("is not a WebAssembly program: it is shorter than a header"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::{Duration, Instant};
+
+    use rustix::fs::{CWD, FileType, RenameFlags, mknodat, renameat_with};
+
+    use super::*;
+
+    const MODULE: &[u8] = b"\0asm\x01\0\0\0";
+
+    fn pipe(path: &Path) {
+        mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    }
+
+    #[test]
+    fn only_a_regular_file_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        pipe(&folder.path().join("pipe"));
+        for path in [&folder.path().join("pipe"), folder.path(), Path::new("/dev/zero")] {
+            let error = Program::from_file(path).unwrap_err();
+            assert!(error.to_string().contains("is not a regular file"), "{error}");
+            assert_eq!(error.kind(), Kind::InvalidInput);
+        }
+    }
+
+    #[test]
+    fn a_file_larger_than_any_program_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("large");
+        File::create(&path).unwrap().set_len(MAX_BYTES + 1).unwrap();
+        let error = Program::from_file(path).unwrap_err();
+        assert!(error.to_string().contains("is over 512 MiB"), "{error}");
+    }
+
+    #[test]
+    fn a_pipe_which_takes_the_place_of_a_file_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, other) = (folder.path().join("file"), folder.path().join("other"));
+        std::fs::write(&file, MODULE).unwrap();
+        pipe(&other);
+
+        let (done, all_read) = mpsc::channel();
+        let read = file.clone();
+        std::thread::spawn(move || {
+            let refused = |error: Error| assert!(error.to_string().contains("is not a regular file"), "{error}");
+            (0..5000).for_each(|_| Program::from_file(&read).map_or_else(refused, drop));
+            done.send(()).unwrap();
+        });
+        let started = Instant::now();
+        while let Err(reason) = all_read.try_recv() {
+            assert_eq!(reason, mpsc::TryRecvError::Empty, "a reading failed");
+            assert!(started.elapsed() < Duration::from_secs(20), "a reading waits");
+            renameat_with(CWD, &file, CWD, &other, RenameFlags::EXCHANGE).unwrap();
+        }
     }
 }

@@ -39,7 +39,8 @@ pub enum Clocks {
     /// The clocks of the host. The default.
     #[default]
     Real,
-    /// A wall clock which begins at `start` for every process and takes nothing from the host's clocks.
+    /// A wall clock which begins at `start` for every process and takes nothing from the host's clocks. Files that are
+    /// read and written still have the host's times.
     Fixed {
         /// Where it begins.
         start: WallTime,

@@ -4,7 +4,6 @@ mod file;
 mod show;
 
 use std::ffi::OsString;
-use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -17,7 +16,7 @@ use self::file::ConfigFile;
 use crate::args::Globals;
 use crate::failure::Failure;
 use crate::host_limits::HostLimits;
-use crate::policy;
+use crate::text_file;
 
 pub(crate) use show::show;
 
@@ -149,25 +148,17 @@ fn read_file(globals: &Globals, environment: Environment<'_>) -> Result<(Option<
         .clone()
         .or_else(|| environment("PALISADE_CONFIG").map(PathBuf::from));
     if let Some(path) = named {
-        let text = policy::read(&path)?;
+        let text = text_file::read(&path)?;
         return Ok((Some(path.clone()), ConfigFile::parse(&path, &text)?));
     }
     let own = base_directory(environment, "XDG_CONFIG_HOME", ".config");
     for base in own.into_iter().chain([PathBuf::from("/etc")]) {
         let path = base.join("palisade/palisade.toml");
-        match std::fs::metadata(&path) {
-            Ok(_) => {
-                let text = policy::read(&path)?;
-                return Ok((Some(path.clone()), ConfigFile::parse(&path, &text)?));
-            }
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
+        match text_file::read(&path) {
+            Ok(text) => return Ok((Some(path.clone()), ConfigFile::parse(&path, &text)?)),
+            Err(failure) if failure.kind() == Kind::NotFound => {}
             // It may hold ceilings: going on without it could allow too much.
-            Err(error) => {
-                return Err(Failure::new(
-                    Kind::Unavailable,
-                    format!("cannot read {path:?}: {error}"),
-                ));
-            }
+            Err(failure) => return Err(failure),
         }
     }
     Ok((None, ConfigFile::default()))

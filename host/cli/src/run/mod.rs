@@ -21,7 +21,6 @@ const DRAIN: Duration = Duration::from_secs(1);
 
 /// Runs the program, and returns the exit code.
 pub(crate) async fn run(request: Request, config: &Config, format: Format) -> Result<u8, Failure> {
-    let mut signals = Signals::new()?;
     let Request {
         program,
         args,
@@ -31,6 +30,8 @@ pub(crate) async fn run(request: Request, config: &Config, format: Format) -> Re
     } = request;
     let program = Program::from_file(program).map_err(Failure::program)?;
     let host = Host::open(config.to_host()?)?;
+    // Nothing looks at signals before, so until here they end palisade as they do any program.
+    let mut signals = Signals::new()?;
     let sandbox = host.create(spec).map_err(|error| named_rules(error, &base, config))?;
     let command = streams::connect(Command::new(&program).args(args), format);
     let ended = follow(&sandbox, command, &mut signals).await;

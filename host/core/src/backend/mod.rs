@@ -89,6 +89,11 @@ impl Meter {
         self.unpaid.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
+    /// The fuel used; `None`: more than can be counted.
+    pub(crate) fn fuel(&self) -> Option<u64> {
+        Some(self.fuel.load(Ordering::Relaxed)).filter(|used| *used < u64::MAX)
+    }
+
     /// The bytes to pay for now.
     pub(crate) fn take_unpaid(&self) -> u64 {
         self.unpaid.swap(0, Ordering::Relaxed)

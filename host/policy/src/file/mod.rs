@@ -182,9 +182,12 @@ impl TryFrom<String> for NetworkMode {
 }
 
 impl PolicyFile {
+    /// The longest text that is parsed, in bytes.
+    pub const MAX_TEXT: usize = 1 << 20;
+
     /// Reads TOML, and reports every unknown key and every value of a wrong type.
     ///
-    /// A syntax error is one problem, for nothing after it can be trusted. A text over 1 MiB is refused. No text
+    /// A syntax error is one problem, for nothing after it can be trusted. A text over [`MAX_TEXT`](Self::MAX_TEXT) is refused. No text
     /// makes it panic.
     pub fn parse(text: &str) -> Result<Self, Vec<Problem>> {
         let (file, reading) = Reading::of(text);

@@ -4,20 +4,22 @@ use toml::de::DeTable;
 
 use super::section::{Reading, Section};
 use super::{ClocksFile, EnvFile, LimitsFile, MountRuleFile, NetworkFile, PolicyFile, RandomFile};
+use crate::ByteSize;
 use crate::time::HumanDuration;
-
-/// The longest policy text, in bytes.
-const MAX_TEXT: usize = 1 << 20;
 
 impl<'text> Reading<'text> {
     /// What can be understood of `text`, and the problems with the rest.
     pub(crate) fn of(text: &'text str) -> (PolicyFile, Self) {
         let mut reading = Self::new(text);
-        if text.len() > MAX_TEXT {
+        if text.len() > PolicyFile::MAX_TEXT {
             reading.report_at(
                 0,
                 "",
-                format_args!("a policy is at most 1 MiB, this is {} bytes", text.len()),
+                format_args!(
+                    "a policy is at most {}, this is {} bytes",
+                    ByteSize::from_bytes(PolicyFile::MAX_TEXT as u64),
+                    text.len()
+                ),
             );
             return (PolicyFile::default(), reading);
         }

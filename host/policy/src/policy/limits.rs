@@ -36,42 +36,21 @@ enum Zero {
     Allowed,
 }
 
-const MEMORY: Key = Key {
-    name: "memory",
-    zero: Zero::Refused,
-};
-const FUEL: Key = Key {
-    name: "fuel",
-    zero: Zero::Refused,
-};
-const TIME: Key = Key {
-    name: "time",
-    zero: Zero::Refused,
-};
-const CPU: Key = Key {
-    name: "cpu",
-    zero: Zero::Refused,
-};
-const DISK: Key = Key {
-    name: "disk",
-    zero: Zero::Allowed,
-};
-const FILES: Key = Key {
-    name: "files",
-    zero: Zero::Allowed,
-};
-const PROCESSES: Key = Key {
-    name: "processes",
-    zero: Zero::Refused,
-};
-const HANDLES: Key = Key {
-    name: "handles",
-    zero: Zero::Refused,
-};
-const OUTPUT: Key = Key {
-    name: "output",
-    zero: Zero::Allowed,
-};
+impl Key {
+    const fn new(name: &'static str, zero: Zero) -> Self {
+        Self { name, zero }
+    }
+}
+
+const MEMORY: Key = Key::new("memory", Zero::Refused);
+const FUEL: Key = Key::new("fuel", Zero::Refused);
+const TIME: Key = Key::new("time", Zero::Refused);
+const CPU: Key = Key::new("cpu", Zero::Refused);
+const DISK: Key = Key::new("disk", Zero::Allowed);
+const FILES: Key = Key::new("files", Zero::Allowed);
+const PROCESSES: Key = Key::new("processes", Zero::Refused);
+const HANDLES: Key = Key::new("handles", Zero::Refused);
+const OUTPUT: Key = Key::new("output", Zero::Allowed);
 
 #[derive(Debug, Clone, PartialEq)]
 struct LimitRule<T> {
@@ -154,14 +133,6 @@ impl LimitRules {
             handles: self.handles.ceiling,
             output: self.output.ceiling,
         }
-    }
-
-    pub(super) fn defaults_file(&self) -> LimitsFile {
-        self.defaults().into()
-    }
-
-    pub(super) fn ceilings_file(&self) -> LimitsFile {
-        self.ceilings().into()
     }
 }
 

@@ -60,8 +60,8 @@ impl Policy {
             canonical_nans: Some(self.nans),
             mounts: self.mounts.iter().map(MountRule::to_file).collect(),
             env: self.env.to_file(),
-            limits: self.limits.defaults_file(),
-            ceilings: self.limits.ceilings_file(),
+            limits: self.limits.defaults().into(),
+            ceilings: self.limits.ceilings().into(),
             clocks: clocks_file(self.clocks),
             random: random_file(self.random),
             network: crate::NetworkFile {

@@ -1,11 +1,14 @@
 //! The clocks and random numbers that a guest sees: the machine's, or fixed ones for runs that can be repeated.
 
+use std::cell::LazyCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use palisade_policy::Clocks as Grant;
 use rand::SeedableRng;
+
+use crate::workspace::NewTime;
 
 /// The clocks of one process.
 pub(crate) trait Clocks: Send + Sync {
@@ -14,6 +17,11 @@ pub(crate) trait Clocks: Send + Sync {
     /// Nanoseconds since some moment before the process started.
     fn monotonic(&self) -> u64;
     fn resolution(&self) -> Duration;
+
+    /// New times of a file, where now is what these clocks say. The machine's are left to the kernel to read.
+    fn file_times(&self, accessed: NewTime, modified: NewTime) -> (NewTime, NewTime) {
+        (accessed, modified)
+    }
 }
 
 pub(crate) fn from_grant(grant: Grant) -> Arc<dyn Clocks> {
@@ -79,5 +87,15 @@ impl Clocks for Fixed {
 
     fn resolution(&self) -> Duration {
         STEP
+    }
+
+    /// One reading for both, and none where neither is to be now.
+    fn file_times(&self, accessed: NewTime, modified: NewTime) -> (NewTime, NewTime) {
+        let now = LazyCell::new(|| NewTime::At(UNIX_EPOCH + self.wall()));
+        let by_these = |time| match time {
+            NewTime::Now => *now,
+            NewTime::Keep | NewTime::At(_) => time,
+        };
+        (by_these(accessed), by_these(modified))
     }
 }

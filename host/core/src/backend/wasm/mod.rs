@@ -95,7 +95,7 @@ impl Backend for Wasm {
 }
 
 async fn run_module(program: InstancePre<p1::State>, job: Job) -> Result<Ending> {
-    let (refusals, fuel) = (Arc::clone(&job.refusals), fuel(&job));
+    let (refusals, fuel, limit) = (Arc::clone(&job.refusals), fuel(&job), job.fuel);
     let state = match p1::State::new(ProcessState::new(job)) {
         Ok(state) => state,
         Err(errno) => return no_preopens(errno, &refusals),
@@ -108,12 +108,12 @@ async fn run_module(program: InstancePre<p1::State>, job: Job) -> Result<Ending>
     };
     match ended.await {
         Ok(()) => Ok(Ending::Exited(0)),
-        Err(error) => ending_of(&error, &refusals),
+        Err(error) => ending_of(&error, limit, &refusals),
     }
 }
 
 async fn run_component(program: CommandPre<p2::State>, job: Job) -> Result<Ending> {
-    let (refusals, fuel) = (Arc::clone(&job.refusals), fuel(&job));
+    let (refusals, fuel, limit) = (Arc::clone(&job.refusals), fuel(&job), job.fuel);
     let mut run = Run::new(program.engine(), p2::State::new(ProcessState::new(job)), fuel)?;
     let ended = async {
         let command = program.instantiate_async(&mut run.store).await?;
@@ -121,7 +121,7 @@ async fn run_component(program: CommandPre<p2::State>, job: Job) -> Result<Endin
     };
     match ended.await {
         Ok(result) => Ok(Ending::Exited(result.is_err().into())),
-        Err(error) => ending_of(&error, &refusals),
+        Err(error) => ending_of(&error, limit, &refusals),
     }
 }
 
@@ -268,7 +268,7 @@ fn charge_host_call<T: HasProcess>(store: &mut StoreContextMut<'_, T>) -> wasmti
         Some(left) => store.set_fuel(left),
         None => {
             store.set_fuel(0)?;
-            Err(Stop::Limit(Limit::Fuel).into())
+            Err(Trap::OutOfFuel.into())
         }
     }
 }
@@ -281,8 +281,8 @@ fn no_preopens(errno: Errno, refusals: &Refusals) -> Result<Ending> {
     }
 }
 
-/// Tells from the error which ended it how a guest ended; an error of ours stays one.
-fn ending_of(error: &wasmtime::Error, refusals: &Refusals) -> Result<Ending> {
+/// Tells from the error which ended it how a guest ended that had this limit of fuel; an error of ours stays one.
+fn ending_of(error: &wasmtime::Error, fuel: Option<u64>, refusals: &Refusals) -> Result<Ending> {
     if let Some(stop) = error.downcast_ref::<Stop>() {
         return Ok(match *stop {
             Stop::Exit(code) => Ending::Exited(code),
@@ -296,7 +296,11 @@ fn ending_of(error: &wasmtime::Error, refusals: &Refusals) -> Result<Ending> {
         ));
     }
     if error.downcast_ref::<Trap>() == Some(&Trap::OutOfFuel) {
-        return Ok(Ending::LimitReached(Limit::Fuel));
+        return Ok(match fuel {
+            Some(_) => Ending::LimitReached(Limit::Fuel),
+            // An instruction costs by what it asks for, done or not, so that a program can come to this in hours.
+            None => Ending::Trapped("the program used more fuel than can be counted".into()),
+        });
     }
     if let Some(limit) = p2::limit_of(error) {
         return Ok(Ending::LimitReached(limit));
@@ -323,4 +327,20 @@ fn trap_message(error: &wasmtime::Error) -> String {
         });
     let line = what.lines().next().unwrap_or_default();
     format!("{line}{}", place.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_limit_of_fuel_is_reached_where_there_is_none() {
+        let ending = |fuel| ending_of(&Trap::OutOfFuel.into(), fuel, &Refusals::default()).unwrap();
+        assert_eq!(ending(Some(1)), Ending::LimitReached(Limit::Fuel));
+        assert!(matches!(ending(None), Ending::Trapped(_)));
+        // What a store without a limit begins with, all of it used.
+        let meter = Meter::default();
+        meter.fuel.store(u64::MAX, Ordering::Relaxed);
+        assert_eq!(meter.fuel(), None);
+    }
 }

@@ -5,6 +5,7 @@
 )]
 
 use std::ffi::{CStr, CString};
+use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::time::Duration;
@@ -114,7 +115,7 @@ pub fn hard_link(from: &str, to: &str) -> io::Result<()> {
     let parts = |path: &str| {
         let (directory, name) = path.rsplit_once('/').unwrap_or((".", path));
         let directory = if directory.is_empty() { "/" } else { directory };
-        io::Result::Ok((std::fs::File::open(directory)?, CString::new(name)?))
+        io::Result::Ok((File::open(directory)?, CString::new(name)?))
     };
     let ((from_directory, from), (to_directory, to)) = (parts(from)?, parts(to)?);
     // SAFETY: both names end with a zero, and everything outlives the call.
@@ -139,6 +140,19 @@ pub fn set_times(path: &str, access: Duration, modification: Duration) -> io::Re
         }
         libc::utimensat(libc::AT_FDCWD, path.as_ptr(), times.as_ptr(), 0)
     })
+}
+
+/// Gives a file the time of now, which it leaves to the machine to know.
+pub fn touch(path: &str) -> io::Result<()> {
+    let path = CString::new(path)?;
+    // SAFETY: no times stand for now, and `path` ends with a zero and outlives the call.
+    check(unsafe { libc::utimensat(libc::AT_FDCWD, path.as_ptr(), std::ptr::null(), 0) })
+}
+
+/// As `touch`, for an open file.
+pub fn touch_open(file: &File) -> io::Result<()> {
+    // SAFETY: no times stand for now, and the file is open during the call.
+    check(unsafe { libc::futimens(file.as_raw_fd(), std::ptr::null()) })
 }
 
 /// The reading of the monotonic clock, which std shows only as differences.

@@ -5,7 +5,7 @@ use super::error::{Error, Result};
 use super::layout::{self, FileType};
 use super::rights::Rights;
 use super::table::{Descriptors, Flags, Object};
-use crate::workspace::{Errno, Sync};
+use crate::workspace::{Errno, NewTime, Sync};
 
 /// The highest value of `advice`.
 const LAST_ADVICE: u32 = 5;
@@ -134,7 +134,7 @@ pub(super) fn fd_filestat_set_size(call: &mut Call<'_>, fd: u32, size: u64) -> R
 }
 
 pub(super) fn fd_filestat_set_times(call: &mut Call<'_>, fd: u32, accessed: u64, modified: u64, flags: u32) -> Result {
-    let (accessed, modified) = layout::new_times(accessed, modified, flags)?;
+    let (accessed, modified) = new_times(call, accessed, modified, flags)?;
     let descriptor = call.descriptors.get(fd)?;
     match &descriptor.object {
         Object::File { file, .. } => {
@@ -147,6 +147,12 @@ pub(super) fn fd_filestat_set_times(call: &mut Call<'_>, fd: u32, accessed: u64,
         }
         Object::Stdin | Object::Stdout | Object::Stderr => Err(Errno::BADF.into()),
     }
+}
+
+/// What `fstflags` ask for; now is what the guest's clock says.
+pub(super) fn new_times(call: &Call<'_>, accessed: u64, modified: u64, flags: u32) -> Result<(NewTime, NewTime)> {
+    let (accessed, modified) = layout::new_times(accessed, modified, flags)?;
+    Ok(call.process.clocks.file_times(accessed, modified))
 }
 
 pub(super) fn fd_prestat_get(call: &mut Call<'_>, fd: u32, prestat: u32) -> Result {

@@ -2,9 +2,9 @@
 
 use super::Call;
 use super::error::{Error, Result};
-use super::layout;
 use super::rights::Rights;
 use super::table::{Descriptor, Flags, Object};
+use super::{descriptor, layout};
 use crate::workspace::{Create, Directory, Errno, Follow, OpenHow, Opened};
 
 /// Bits of `oflags`.
@@ -45,7 +45,7 @@ pub(super) fn path_filestat_set_times(
     flags: u32,
 ) -> Result {
     let follow = follow(lookup_flags)?;
-    let (accessed, modified) = layout::new_times(accessed, modified, flags)?;
+    let (accessed, modified) = descriptor::new_times(call, accessed, modified, flags)?;
     let (directory, path) = lookup(call, fd, Rights::PATH_FILESTAT_SET_TIMES, path, length)?;
     Ok(directory.set_times(path, follow, accessed, modified)?)
 }

@@ -20,12 +20,7 @@ use crate::workspace::{Errno, File, Sync};
 const WHOLE: usize = 64 << 10;
 
 pub(super) async fn fd_read(call: &mut Call<'_>, fd: u32, list: u32, count: u32, moved: u32) -> Result {
-    let Call {
-        memory,
-        process,
-        descriptors,
-    } = call;
-    let (mut buffers, descriptor) = begin(memory, list, count, moved, descriptors.get_mut(fd)?, Rights::FD_READ)?;
+    let (memory, process, descriptor, mut buffers) = begin(call, fd, list, count, moved, Rights::FD_READ)?;
     match &mut descriptor.object {
         Object::Stdin => read_stream(memory, &process.stdin, &mut buffers, descriptor.flags).await?,
         Object::File { file, position } => {
@@ -40,23 +35,13 @@ pub(super) async fn fd_read(call: &mut Call<'_>, fd: u32, list: u32, count: u32,
 }
 
 pub(super) async fn fd_pread(call: &mut Call<'_>, fd: u32, list: u32, count: u32, offset: u64, moved: u32) -> Result {
-    let Call {
-        memory,
-        process,
-        descriptors,
-    } = call;
-    let (mut buffers, descriptor) = begin(memory, list, count, moved, descriptors.get_mut(fd)?, Rights::FD_READ)?;
+    let (memory, process, descriptor, mut buffers) = begin(call, fd, list, count, moved, Rights::FD_READ)?;
     read_file(memory, positioned(&descriptor.object)?, &mut buffers, offset).await?;
     finish_read(memory, process, &buffers, moved)
 }
 
 pub(super) async fn fd_write(call: &mut Call<'_>, fd: u32, list: u32, count: u32, moved: u32) -> Result {
-    let Call {
-        memory,
-        process,
-        descriptors,
-    } = call;
-    let (mut buffers, descriptor) = begin(memory, list, count, moved, descriptors.get_mut(fd)?, Rights::FD_WRITE)?;
+    let (memory, process, descriptor, mut buffers) = begin(call, fd, list, count, moved, Rights::FD_WRITE)?;
     let flags = descriptor.flags;
     match &mut descriptor.object {
         Object::Stdout => write_stream(memory, &process.stdout, &mut buffers, flags, &process.meter).await?,
@@ -77,30 +62,27 @@ pub(super) async fn fd_write(call: &mut Call<'_>, fd: u32, list: u32, count: u32
 
 /// Writes at `offset` even where the descriptor appends, as POSIX has it.
 pub(super) async fn fd_pwrite(call: &mut Call<'_>, fd: u32, list: u32, count: u32, offset: u64, moved: u32) -> Result {
-    let Call {
-        memory,
-        process,
-        descriptors,
-    } = call;
-    let (mut buffers, descriptor) = begin(memory, list, count, moved, descriptors.get_mut(fd)?, Rights::FD_WRITE)?;
+    let (memory, process, descriptor, mut buffers) = begin(call, fd, list, count, moved, Rights::FD_WRITE)?;
     let file = positioned(&descriptor.object)?;
     write_file(memory, file, &mut buffers, Place::At(offset), &process.meter).await?;
     sync(file, descriptor.flags).await?;
     memory.put_u32(moved, buffers.moved())
 }
 
-/// Checks everything that can be checked before the first byte moves.
-fn begin<'d>(
-    memory: &Memory<'_>,
+/// Checks everything that can be checked before the first byte moves, and gives what moving takes.
+fn begin<'c, 'm>(
+    call: &'c mut Call<'m>,
+    fd: u32,
     list: u32,
     count: u32,
     moved: u32,
-    descriptor: &'d mut Descriptor,
     right: Rights,
-) -> Result<(Buffers, &'d mut Descriptor)> {
+) -> Result<(&'c mut Memory<'m>, &'c mut ProcessState, &'c mut Descriptor, Buffers)> {
+    let descriptor = call.descriptors.get_mut(fd)?;
     descriptor.require(right)?;
-    memory.check(moved, 4)?;
-    Ok((memory.buffers(list, count)?, descriptor))
+    call.memory.check(moved, 4)?;
+    let buffers = call.memory.buffers(list, count)?;
+    Ok((&mut call.memory, call.process, descriptor, buffers))
 }
 
 fn finish_read(memory: &mut Memory<'_>, process: &mut ProcessState, buffers: &Buffers, moved: u32) -> Result {

@@ -14,7 +14,7 @@ use super::descriptor::{Descriptor, Entries, descriptor_stat, follow, metadata_h
 use super::error::{Failure, code_of};
 use super::file_streams::{FileInput, FileOutput, Place};
 use super::{CHUNK, State};
-use crate::workspace::{Directory, Errno, Opened, Sync as Extent};
+use crate::workspace::{Directory, Errno, NewTime, Opened, Sync as Extent};
 
 type Result<T> = std::result::Result<T, Failure>;
 
@@ -35,6 +35,12 @@ impl State {
             .meter
             .charge_bytes(from_path.len().saturating_add(to_path.len()));
         Ok((self.table.get(from)?.directory()?, self.table.get(to)?.directory()?))
+    }
+
+    /// New times of a file; now is what the guest's clock says.
+    fn new_times(&self, accessed: NewTimestamp, modified: NewTimestamp) -> Result<(NewTime, NewTime)> {
+        let (accessed, modified) = (new_time(accessed)?, new_time(modified)?);
+        Ok(self.process.clocks.file_times(accessed, modified))
     }
 
     fn output(&mut self, fd: &Resource<Descriptor>, place: Place) -> Result<Resource<DynOutputStream>> {
@@ -125,7 +131,7 @@ impl HostDescriptor for State {
     }
 
     fn set_times(&mut self, fd: Resource<Descriptor>, accessed: NewTimestamp, modified: NewTimestamp) -> Result<()> {
-        let (accessed, modified) = (new_time(accessed)?, new_time(modified)?);
+        let (accessed, modified) = self.new_times(accessed, modified)?;
         match &self.table.get(&fd)?.opened {
             Opened::File(file) => file.set_times(accessed, modified)?,
             Opened::Directory(directory) => directory.own_set_times(accessed, modified)?,
@@ -184,7 +190,7 @@ impl HostDescriptor for State {
         accessed: NewTimestamp,
         modified: NewTimestamp,
     ) -> Result<()> {
-        let (accessed, modified) = (new_time(accessed)?, new_time(modified)?);
+        let (accessed, modified) = self.new_times(accessed, modified)?;
         Ok(self
             .at(&fd, &path)?
             .set_times(&path, follow(flags), accessed, modified)?)
