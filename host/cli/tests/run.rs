@@ -263,11 +263,10 @@ fn policies_are_checked_with_every_problem_and_its_place() {
 fn a_signal_ends_what_is_not_yet_open() {
     let palisade = Palisade::new();
     // Each is told, and nobody reads on: opening stands still when the pipe is full.
-    for number in 0..400 {
-        let run = format!("state/scratch/{number:0200}");
-        let run = palisade.state.path().join(run);
-        DirBuilder::new().recursive(true).mode(0o700).create(&run).unwrap();
-        std::fs::write(run.join("lock"), "").unwrap();
+    let scratch = palisade.state.path().join("state/scratch");
+    DirBuilder::new().recursive(true).mode(0o700).create(&scratch).unwrap();
+    for number in 0..2000 {
+        std::fs::write(scratch.join(format!("{number:016x}.lock")), "").unwrap();
     }
     let mut child = palisade
         .command(&["run", &guest("guest.p1.wasm"), "args"])
