@@ -16,6 +16,7 @@ mod run;
 mod text_file;
 
 use std::io::stderr;
+use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 use tracing_subscriber::EnvFilter;
@@ -25,7 +26,11 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::report::Format;
 
-fn main() {
+fn main() -> ExitCode {
+    // What this command starts as its own compiler; nobody else has a use for it.
+    if std::env::args_os().skip(1).eq([palisade::COMPILE_PROGRAM]) {
+        return palisade::compile_program();
+    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => std::process::exit(i32::from(report_usage(&error))),

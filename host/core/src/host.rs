@@ -9,7 +9,7 @@ use palisade_policy::ByteSize;
 
 use crate::admission::{self, Admission};
 use crate::backend::Backend;
-use crate::backend::wasm::{self, Wasm};
+use crate::backend::wasm::{self, Compiling, Wasm};
 use crate::events::{Bus, Event, Events};
 use crate::sandbox::Sandbox;
 use crate::state_dir::StateDir;
@@ -31,10 +31,17 @@ pub struct HostConfig {
     /// The largest program taken. 128 MiB by default.
     pub max_program: ByteSize,
     /// How long a program waits to be compiled before its start fails with [`Kind::Timeout`]. 5 minutes by default.
-    ///
-    /// Compiling is done by threads of low priority, for at most two programs at a time, and what has begun goes on to
-    /// its end, so that a later start finds it done. No function may have more than 1 MiB.
+    /// At most two programs are compiled at a time, at low priority.
     pub compile_time: Duration,
+    /// What a [`compiler`](Self::compiler) may hold. 4 GiB by default.
+    pub compile_memory: ByteSize,
+    /// The program which compiles others, each in a process of its own, with [`COMPILE_PROGRAM`](crate::COMPILE_PROGRAM)
+    /// as its argument: the `palisade` command, or one which calls [`compile_program`](crate::compile_program).
+    ///
+    /// Compiling cannot be interrupted, and a small hostile program can make it take hours and all memory. So give one
+    /// when programs are not yours: the process is ended when nobody waits for it any more, and its memory is bounded.
+    /// `None`, the default, compiles in this process, where what has begun goes on to its end.
+    pub compiler: Option<PathBuf>,
 }
 
 impl HostConfig {
@@ -47,6 +54,8 @@ impl HostConfig {
             max_instances: 1_000,
             max_program: ByteSize::from_mib(128),
             compile_time: Duration::from_secs(300),
+            compile_memory: ByteSize::from_gib(4),
+            compiler: None,
         }
     }
 }
@@ -76,8 +85,12 @@ impl Host {
         let backend = Wasm::new(wasm::Settings {
             artefacts: Some(Arc::clone(state.artefacts())),
             max_artefact_bytes: config.artefact_cache.as_bytes(),
-            max_program: config.max_program,
-            compile_time: config.compile_time,
+            compiling: Compiling {
+                max_program: config.max_program,
+                time: config.compile_time,
+                memory: config.compile_memory,
+                compiler: config.compiler,
+            },
             max_instances: config.max_instances,
         });
         Ok(Self::with_backend(state, config.max_sandboxes, Arc::new(backend)))

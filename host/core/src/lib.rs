@@ -65,6 +65,7 @@ mod workspace;
 pub use palisade_policy as policy;
 
 pub use admission::Admission;
+pub use backend::wasm::{COMPILE_PROGRAM, compile_program};
 pub use error::{Error, Kind, Result};
 pub use events::{Delivery, Event, Events};
 pub use host::{Host, HostConfig};

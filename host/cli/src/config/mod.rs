@@ -119,6 +119,7 @@ impl Config {
         let artefact_cache = self.artefact_cache.value;
         Ok(HostConfig {
             artefact_cache,
+            compiler: Some(PathBuf::from("/proc/self/exe")),
             ..HostConfig::new(&self.state_dir()?.value)
         })
     }

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared, WeakShared};
@@ -27,8 +26,6 @@ pub(super) enum Compiled {
 /// All programs of one host that are ready, and the way to make more.
 pub(super) struct Programs {
     workshop: Arc<Workshop>,
-    /// How long a caller waits.
-    time: Duration,
     known: Mutex<Known>,
 }
 
@@ -52,10 +49,9 @@ struct Ready {
 }
 
 impl Programs {
-    pub(super) fn new(workshop: Workshop, time: Duration) -> Self {
+    pub(super) fn new(workshop: Workshop) -> Self {
         Self {
             workshop: Arc::new(workshop),
-            time,
             known: Mutex::default(),
         }
     }
@@ -71,12 +67,9 @@ impl Programs {
             let make = || Arc::clone(&self.workshop).make(program.clone(), variant).boxed();
             known.making(key, make)
         };
-        let made = tokio::time::timeout(self.time, making).await.map_err(|_| {
-            let message = format!(
-                "{:?} is not compiled after {} s; what has begun goes on, so that a later start may find it done",
-                program.name(),
-                self.time.as_secs_f32()
-            );
+        let made = tokio::time::timeout(self.workshop.time(), making).await.map_err(|_| {
+            let seconds = self.workshop.time().as_secs_f32();
+            let message = format!("{:?} is not compiled after {seconds} s", program.name());
             Error::new(Kind::Timeout, message)
         })?;
         let compiled = made?;

@@ -43,7 +43,7 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    fn new(variant: Variant, max_instances: u32) -> wasmtime::Result<Self> {
+    pub(super) fn new(variant: Variant, max_instances: u32) -> wasmtime::Result<Self> {
         let wasmtime = wasmtime::Engine::new(&config(variant, max_instances))?;
         let mut modules = Linker::new(&wasmtime);
         p1::add_to_linker(&mut modules, |state: &mut p1::State| state)?;

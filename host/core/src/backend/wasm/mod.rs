@@ -1,5 +1,6 @@
 //! Programs as WebAssembly, in wasmtime.
 
+mod apart;
 mod artefacts;
 mod clocks;
 mod compiled;
@@ -11,18 +12,19 @@ mod workshop;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use cap_std::fs::Dir;
-use palisade_policy::{ByteSize, Metering, Random};
+use palisade_policy::{Metering, Random};
 use wasmtime::{CallHook, InstancePre, Store, StoreContextMut, Trap, UpdateDeadline};
 use wasmtime_wasi::p2::bindings::CommandPre;
 
+pub use self::apart::{COMPILE_PROGRAM, compile_program};
 use self::artefacts::Artefacts;
 use self::clocks::Clocks;
 use self::compiled::{Compiled, Programs};
 use self::engine::{Engines, Variant};
 use self::limiter::Limiter;
+pub(crate) use self::workshop::Compiling;
 use self::workshop::Workshop;
 use crate::backend::{Backend, Job, Meter, Preparing, Running, Stop};
 use crate::limits::{Limit, Refusals};
@@ -50,10 +52,7 @@ pub(crate) struct Settings {
     /// Where compiled programs are kept; `None`: nowhere.
     pub artefacts: Option<Arc<Dir>>,
     pub max_artefact_bytes: u64,
-    /// The largest program taken.
-    pub max_program: ByteSize,
-    /// How long a program waits to be compiled.
-    pub compile_time: Duration,
+    pub compiling: Compiling,
     /// Instances that may live at one time, for each variant of the engine.
     pub max_instances: u32,
 }
@@ -70,9 +69,9 @@ impl Wasm {
             .artefacts
             .map(|folder| Artefacts::new(folder, settings.max_artefact_bytes));
         let engines = Engines::new(settings.max_instances);
-        let workshop = Workshop::new(engines, artefacts, settings.max_program);
+        let workshop = Workshop::new(engines, artefacts, settings.compiling);
         Self {
-            programs: Arc::new(Programs::new(workshop, settings.compile_time)),
+            programs: Arc::new(Programs::new(workshop)),
         }
     }
 }

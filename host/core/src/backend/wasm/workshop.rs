@@ -1,17 +1,19 @@
 //! Where programs are made ready: loaded from disk or compiled, and linked.
 //!
-//! Compiling is work done for a guest which cannot be interrupted, nor be counted as its fuel. It is bounded by the size
-//! of a program and of each function of it, by how many are compiled at one time, and by being the last to get a
-//! processor.
+//! Compiling is work for a guest which is no fuel of its own, and hostile input makes it take hours, or all memory. So
+//! the size of a program and of each function is bounded, and few are compiled at one time, by threads which are the
+//! last to get a processor. What stops it wherever it is, is a process of its own: see [`apart`](super::apart).
 
 use std::fs::File;
 use std::hash::{Hash, Hasher};
 use std::os::fd::AsRawFd;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use palisade_policy::ByteSize;
 use rayon_core::{ThreadPool, ThreadPoolBuilder};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use wasmparser::{Parser, Payload};
 use wasmtime::component::Component;
 use wasmtime::{ExternType, Module};
@@ -20,48 +22,85 @@ use wasmtime_wasi::p2::bindings::CommandPre;
 use super::artefacts::Artefacts;
 use super::compiled::Compiled;
 use super::engine::{Engine, Engines, Variant};
-use super::p1;
+use super::{apart, p1};
 use crate::{Error, Format, Kind, Program, Result};
 
 /// Programs compiled at one time: what bounds the memory that compiling takes.
 const COMPILATIONS: usize = 2;
 
-/// The largest function, in bytes. The time to compile one may grow faster than its size.
-const MAX_FUNCTION: usize = 1 << 20;
+/// The largest function, in bytes. The time to compile one grows faster than its size. The longest of the common
+/// interpreters have about 200,000.
+const MAX_FUNCTION: usize = 512 << 10;
 
 /// By how much the threads which compile are nicer than others.
-const NICE: i32 = 10;
+pub(super) const NICE: i32 = 10;
+
+/// What compiling may take.
+#[derive(Debug, Clone)]
+pub(crate) struct Compiling {
+    /// The size of a program.
+    pub max_program: ByteSize,
+    /// How long a caller waits.
+    pub time: Duration,
+    /// What a process which compiles may hold.
+    pub memory: ByteSize,
+    /// The program which compiles in a process of its own; `None`: this process does.
+    pub compiler: Option<PathBuf>,
+}
 
 pub(super) struct Workshop {
     engines: Engines,
     artefacts: Option<Artefacts>,
-    max_program: ByteSize,
+    compiling: Compiling,
     places: Arc<Semaphore>,
     threads: OnceLock<ThreadPool>,
 }
 
 impl Workshop {
-    pub(super) fn new(engines: Engines, artefacts: Option<Artefacts>, max_program: ByteSize) -> Self {
+    pub(super) fn new(engines: Engines, artefacts: Option<Artefacts>, compiling: Compiling) -> Self {
         Self {
             engines,
             artefacts,
-            max_program,
+            compiling,
             places: Arc::new(Semaphore::new(COMPILATIONS)),
             threads: OnceLock::new(),
         }
     }
 
-    /// Makes a program ready, on other threads. Dropping the future gives up what was not begun.
+    /// How long a caller waits for a program.
+    pub(super) fn time(&self) -> Duration {
+        self.compiling.time
+    }
+
+    /// Makes a program ready, on other threads. Dropping the future gives up what was not begun, and ends a process which
+    /// compiles.
     pub(super) async fn make(self: Arc<Self>, program: Program, variant: Variant) -> Result<Compiled> {
-        check_size(&program, self.max_program)?;
-        let loaded = {
+        check_size(&program, self.compiling.max_program)?;
+        let found = {
             let (workshop, program) = (Arc::clone(&self), program.clone());
             tokio::task::spawn_blocking(move || workshop.find(&program, variant))
         };
-        if let Some(loaded) = loaded.await.map_err(failed)?? {
-            return Ok(loaded);
+        if let Some(found) = found.await.map_err(failed)?? {
+            return Ok(found);
         }
         let place = Arc::clone(&self.places).acquire_owned().await.map_err(failed)?;
+        let Some(compiler) = &self.compiling.compiler else {
+            return self.compile_here(program, variant, place).await;
+        };
+        let artefact = apart::compile(compiler, &program, variant, &self.compiling).await?;
+        drop(place);
+        let workshop = Arc::clone(&self);
+        tokio::task::spawn_blocking(move || workshop.take_in(&program, variant, &artefact))
+            .await
+            .map_err(failed)?
+    }
+
+    async fn compile_here(
+        self: Arc<Self>,
+        program: Program,
+        variant: Variant,
+        place: OwnedSemaphorePermit,
+    ) -> Result<Compiled> {
         let (done, made) = oneshot::channel();
         let workshop = Arc::clone(&self);
         self.threads()?.spawn(move || {
@@ -87,11 +126,27 @@ impl Workshop {
         if let Some(compiled) = self.find(program, variant)? {
             return Ok(compiled);
         }
+        let artefact = compile(&self.engines.get(variant)?.wasmtime, program)?;
+        self.take_in(program, variant, &artefact)
+    }
+
+    /// Keeps what was compiled, and loads it.
+    fn take_in(&self, program: &Program, variant: Variant, artefact: &[u8]) -> Result<Compiled> {
         let engine = self.engines.get(variant)?;
-        match program.format() {
-            Format::Module => self.compile::<Module>(engine, program),
-            Format::Component => self.compile::<Component>(engine, program),
+        if let Some(artefacts) = &self.artefacts {
+            if let Err(error) = artefacts.store(&key(&engine.wasmtime, program), artefact) {
+                tracing::warn!(%error, "cannot keep a compiled program; it will be compiled again");
+            } else if let Some(found) = self.find(program, variant)? {
+                return Ok(found);
+            }
         }
+        match program.format() {
+            Format::Module => Module::load(&engine.wasmtime, artefact).and_then(|module| module.link(engine)),
+            Format::Component => {
+                Component::load(&engine.wasmtime, artefact).and_then(|component| component.link(engine))
+            }
+        }
+        .map_err(|error| refuse(program, &error))
     }
 
     fn load<C: Artefact>(&self, engine: &Engine, program: &Program) -> Result<Option<Compiled>> {
@@ -106,18 +161,6 @@ impl Workshop {
                 Ok(None)
             }
         }
-    }
-
-    fn compile<C: Artefact>(&self, engine: &Engine, program: &Program) -> Result<Compiled> {
-        check_functions(program)?;
-        let compiled = C::compile(&engine.wasmtime, program.bytes()).map_err(|error| refuse(program, &error))?;
-        if let Some(artefacts) = &self.artefacts {
-            let stored = compiled.artefact().map_err(std::io::Error::other);
-            if let Err(error) = stored.and_then(|bytes| artefacts.store(&key(&engine.wasmtime, program), &bytes)) {
-                tracing::warn!(%error, "cannot keep a compiled program; it will be compiled again");
-            }
-        }
-        compiled.link(engine).map_err(|error| refuse(program, &error))
     }
 
     /// The threads which compile, made when they are first needed.
@@ -157,6 +200,16 @@ fn check_size(program: &Program, most: ByteSize) -> Result<()> {
             program.name()
         ),
     ))
+}
+
+/// Compiles a program to an artefact.
+pub(super) fn compile(engine: &wasmtime::Engine, program: &Program) -> Result<Vec<u8>> {
+    check_functions(program)?;
+    match program.format() {
+        Format::Module => engine.precompile_module(program.bytes()),
+        Format::Component => engine.precompile_component(program.bytes()),
+    }
+    .map_err(|error| refuse(program, &error))
 }
 
 fn check_functions(program: &Program) -> Result<()> {
@@ -212,20 +265,18 @@ fn key(engine: &wasmtime::Engine, program: &Program) -> String {
 
 /// What modules and components do alike.
 trait Artefact: Sized {
-    fn compile(engine: &wasmtime::Engine, bytes: &[u8]) -> wasmtime::Result<Self>;
-    fn artefact(&self) -> wasmtime::Result<Vec<u8>>;
+    /// Copies an artefact which was compiled just now.
+    fn load(engine: &wasmtime::Engine, artefact: &[u8]) -> wasmtime::Result<Self>;
     /// Maps a file which [`Artefacts::find`] has checked.
     fn map(engine: &wasmtime::Engine, file: File) -> wasmtime::Result<Self>;
     fn link(&self, engine: &Engine) -> wasmtime::Result<Compiled>;
 }
 
 impl Artefact for Module {
-    fn compile(engine: &wasmtime::Engine, bytes: &[u8]) -> wasmtime::Result<Self> {
-        Module::from_binary(engine, bytes)
-    }
-
-    fn artefact(&self) -> wasmtime::Result<Vec<u8>> {
-        self.serialize()
+    #[expect(unsafe_code, reason = "loading precompiled code")]
+    fn load(engine: &wasmtime::Engine, artefact: &[u8]) -> wasmtime::Result<Self> {
+        // SAFETY: it comes from `compile`, here or in a process which this user set as the compiler.
+        unsafe { Module::deserialize(engine, artefact) }
     }
 
     #[expect(unsafe_code, reason = "mapping precompiled code")]
@@ -258,12 +309,10 @@ impl Artefact for Module {
 }
 
 impl Artefact for Component {
-    fn compile(engine: &wasmtime::Engine, bytes: &[u8]) -> wasmtime::Result<Self> {
-        Component::from_binary(engine, bytes)
-    }
-
-    fn artefact(&self) -> wasmtime::Result<Vec<u8>> {
-        self.serialize()
+    #[expect(unsafe_code, reason = "loading precompiled code")]
+    fn load(engine: &wasmtime::Engine, artefact: &[u8]) -> wasmtime::Result<Self> {
+        // SAFETY: it comes from `compile`, here or in a process which this user set as the compiler.
+        unsafe { Component::deserialize(engine, artefact) }
     }
 
     #[expect(unsafe_code, reason = "mapping precompiled code")]
