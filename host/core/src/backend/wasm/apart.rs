@@ -1,13 +1,13 @@
 //! Compiling in a process of its own: it can be stopped, and what it may hold is bounded by the kernel.
 
-use std::io::{Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{ExitCode, Stdio};
 
 use palisade_policy::{Metering, Nans};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 use super::engine::{Engine, Variant};
 use super::workshop::{self, Compiling, NICE};
@@ -16,6 +16,9 @@ use crate::{Error, Kind, Program, Result};
 /// The one argument of a compiler: see [`compile_program`].
 pub const COMPILE_PROGRAM: &str = "compile-program";
 
+/// The longest order, in bytes.
+const MAX_ORDER: u64 = 64 << 10;
+
 /// What a compiler may say of a program which it refuses, in bytes.
 const MAX_MESSAGE: u64 = 16 << 10;
 
@@ -23,11 +26,13 @@ const MAX_MESSAGE: u64 = 16 << 10;
 #[derive(Debug, Serialize, Deserialize)]
 struct Order {
     name: String,
+    /// Bytes of the program.
+    size: u64,
     metering: Metering,
     nans: Nans,
     /// Bytes which it may hold.
     memory: u64,
-    /// Seconds of processor time, over all cores. Who gave the order ends it before that, unless it is gone.
+    /// Seconds of processor time, over all cores.
     time: u64,
 }
 
@@ -38,13 +43,14 @@ pub(super) async fn compile(
     variant: Variant,
     compiling: &Compiling,
 ) -> Result<Vec<u8>> {
-    let failed = |error: std::io::Error| {
+    let failed = |error: io::Error| {
         let message = format!("cannot compile {:?} by {compiler:?}: {error}", program.name());
         Error::new(Kind::Unavailable, message).with_source(error)
     };
     let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
     let order = Order {
-        name: program.name().to_owned(),
+        name: program.name().chars().take(1000).collect(),
+        size: program.bytes().len() as u64,
         metering: variant.metering,
         nans: variant.nans,
         memory: compiling.memory.as_bytes(),
@@ -59,28 +65,28 @@ pub(super) async fn compile(
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true)
+        // What a terminal tells us is not for it.
+        .process_group(0)
         .spawn()
         .map_err(failed)?;
     let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    let (Some(mut stdin), Some(stdout), Some(stderr)) = pipes else {
+    let (Some(mut stdin), Some(mut stdout), Some(mut stderr)) = pipes else {
         return Err(Error::new(Kind::Internal, "a process has no pipes"));
     };
-    let give = async move {
+    let give = async {
         // One which refuses the program ends before it has read all.
         let _ = stdin.write_all(&order).await;
         let _ = stdin.write_all(program.bytes()).await;
     };
-    let (mut artefact, mut message) = (Vec::new(), Vec::new());
-    let mut stdout = stdout.take(compiling.memory.as_bytes());
-    let mut stderr = stderr.take(MAX_MESSAGE);
-    let (_, read, told) = tokio::join!(
+    let (_, artefact, message) = tokio::join!(
         give,
-        stdout.read_to_end(&mut artefact),
-        stderr.read_to_end(&mut message)
+        read(&mut stdout, compiling.memory.as_bytes()),
+        read(&mut stderr, MAX_MESSAGE)
     );
-    read.and(told).map_err(failed)?;
-    drop((stdout, stderr));
+    let (artefact, message) = (artefact.map_err(failed)?, message.map_err(failed)?);
     let status = child.wait().await.map_err(failed)?;
+    // Until here it knows by its input that somebody waits for it.
+    drop(stdin);
     let message = String::from_utf8_lossy(&message);
     match status.code() {
         Some(0) => Ok(artefact),
@@ -97,6 +103,14 @@ pub(super) async fn compile(
     }
 }
 
+/// All that comes, of which `most` bytes are kept: who waits to write more would never end.
+async fn read(from: &mut (impl AsyncRead + Unpin), most: u64) -> io::Result<Vec<u8>> {
+    let mut kept = Vec::new();
+    from.take(most).read_to_end(&mut kept).await?;
+    tokio::io::copy(from, &mut tokio::io::sink()).await?;
+    Ok(kept)
+}
+
 /// The exit code for a program which is refused.
 const REFUSED: i32 = 1;
 
@@ -107,7 +121,7 @@ const REFUSED: i32 = 1;
 /// time, and makes itself nicer.
 pub fn compile_program() -> ExitCode {
     let refused = |message: &str| {
-        let _ = std::io::stderr().write_all(message.as_bytes());
+        let _ = io::stderr().write_all(message.as_bytes());
         ExitCode::from(REFUSED as u8)
     };
     match receive().and_then(|(program, variant)| {
@@ -115,7 +129,7 @@ pub fn compile_program() -> ExitCode {
             .map_err(|error| Error::new(Kind::Unavailable, format!("cannot set up the engine: {error:#}")))?;
         workshop::compile(&engine.wasmtime, &program)
     }) {
-        Ok(artefact) => match std::io::stdout().write_all(&artefact) {
+        Ok(artefact) => match io::stdout().write_all(&artefact) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => refused(&error.to_string()),
         },
@@ -124,22 +138,39 @@ pub fn compile_program() -> ExitCode {
 }
 
 fn receive() -> Result<(Program, Variant)> {
-    let failed = |error: std::io::Error| Error::new(Kind::InvalidInput, format!("cannot read the order: {error}"));
-    let mut stdin = std::io::BufReader::new(std::io::stdin().lock());
+    let failed = |error: io::Error| Error::new(Kind::InvalidInput, format!("cannot read the order: {error}"));
+    let mut stdin = BufReader::new(io::stdin());
     let mut line = Vec::new();
-    std::io::BufRead::read_until(&mut stdin, b'\n', &mut line).map_err(failed)?;
+    stdin
+        .by_ref()
+        .take(MAX_ORDER)
+        .read_until(b'\n', &mut line)
+        .map_err(failed)?;
     let order: Order = serde_json::from_slice(&line).map_err(|error| failed(error.into()))?;
     limit(Resource::Data, order.memory).map_err(|errno| failed(errno.into()))?;
     limit(Resource::Cpu, order.time).map_err(|errno| failed(errno.into()))?;
     limit(Resource::Core, 0).map_err(|errno| failed(errno.into()))?;
     let _ = rustix::process::nice(NICE);
     let mut bytes = Vec::new();
-    stdin.read_to_end(&mut bytes).map_err(failed)?;
+    stdin
+        .by_ref()
+        .take(order.size)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
+    end_with(stdin);
     let variant = Variant {
         metering: order.metering,
         nans: order.nans,
     };
     Ok((Program::from_bytes(order.name, bytes)?, variant))
+}
+
+/// Ends this process when who gave the order is gone, which is when its input ends.
+fn end_with(mut input: impl Read + Send + 'static) {
+    std::thread::spawn(move || {
+        while input.read(&mut [0]).is_ok_and(|read| read > 0) {}
+        std::process::exit(REFUSED);
+    });
 }
 
 /// Lowers what this process may use, never raises it.
