@@ -217,6 +217,30 @@ async fn work_which_takes_all_memory_fails() {
     assert!(error.to_string().contains("64 MiB"), "{error}");
 }
 
+/// What a compiler says is bounded on both sides, so that it waits for nobody to read more.
+#[tokio::test]
+async fn a_refusal_is_short_and_can_be_shown() {
+    let (apart, _state) = host_with_compiler(|_| {});
+    let (here, _other) = host_with(|_| {});
+    let name = r"\1b[2J".repeat(20_000);
+    let twice = format!(r#"(export "{name}")"#);
+    let program = wat("twice", &format!("(module (func {twice} {twice}))"));
+    for host in [apart, here] {
+        let error = run(&host.create(spec()).unwrap(), &program).await.unwrap_err();
+        let told = error.to_string();
+        assert_eq!(error.kind(), Kind::InvalidInput, "{told}");
+        assert!(told.len() < 2000 && !told.contains('\u{1b}'), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_compiler_is_told_and_keeps_nothing() {
+    let (host, state) = host_with(|config| config.compiler = Some(PathBuf::from("/bin/echo")));
+    let error = run(&host.create(spec()).unwrap(), &long(1000)).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Unavailable, "{error}");
+    assert_eq!(std::fs::read_dir(state.path().join("artefacts")).unwrap().count(), 0);
+}
+
 #[tokio::test]
 async fn a_compiler_which_is_not_there_is_named() {
     let (host, _state) = host_with(|config| config.compiler = Some(PathBuf::from("/no/such/compiler")));

@@ -34,7 +34,15 @@ pub(crate) fn print_json(value: &Value) {
 
 /// JSON escapes few of the hidden characters by itself. All of them stand in strings, and fit into one escape.
 fn json_line(value: &Value) -> String {
-    escape_hidden(&value.to_string(), |hidden| format!("\\u{:04x}", u32::from(hidden))) + "\n"
+    let escape = |hidden: char| {
+        let mut units = [0; 2];
+        hidden
+            .encode_utf16(&mut units)
+            .iter()
+            .map(|unit| format!("\\u{unit:04x}"))
+            .collect()
+    };
+    escape_hidden(&value.to_string(), escape) + "\n"
 }
 
 /// The text with escapes for its hidden characters.
@@ -54,11 +62,11 @@ fn escape_hidden(text: &str, escape: impl Fn(char) -> String) -> String {
     escaped
 }
 
-/// Whether it would drive a terminal, turn the direction of its text, or leave no trace there.
+/// Whether it would drive a terminal, turn the direction of its text, or be nowhere to be seen.
 fn is_hidden(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
-        || matches!(character, '\u{2060}'..='\u{206f}' | '\u{feff}')
+        || matches!(character, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{ad}' | '\u{180e}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// Denials of a run which are told in full.

@@ -30,8 +30,8 @@ pub struct HostConfig {
     pub max_instances: u32,
     /// The largest program taken. 128 MiB by default.
     pub max_program: ByteSize,
-    /// How long a program waits to be compiled before its start fails with [`Kind::Timeout`]. 5 minutes by default.
-    /// At most two programs are compiled at a time, at low priority.
+    /// How long compiling a program may take, once its turn has come, before its start fails with [`Kind::Timeout`].
+    /// 5 minutes by default. Two programs are compiled at a time, at low priority; others wait for their turn.
     pub compile_time: Duration,
     /// What a [`compiler`](Self::compiler) may hold. 4 GiB by default.
     pub compile_memory: ByteSize,
@@ -40,7 +40,8 @@ pub struct HostConfig {
     ///
     /// Compiling cannot be interrupted, and a small hostile program can make it take hours and all memory. So give one
     /// when programs are not yours: the process is ended when nobody waits for it any more, and its memory is bounded.
-    /// `None`, the default, compiles in this process, where what has begun goes on to its end.
+    /// It is started without an environment. `None`, the default, compiles in this process, where what has begun goes
+    /// on to its end.
     pub compiler: Option<PathBuf>,
 }
 

@@ -59,6 +59,7 @@ mod stdio;
 mod supervise;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod text;
 mod workspace;
 
 /// Policies, grants, limits and denials.

@@ -174,7 +174,8 @@ fn sweep(all: BorrowedFd<'_>) -> io::Result<()> {
             continue;
         };
         let is_file = FileType::from_raw_mode(fstat(&lock)?.st_mode) == FileType::RegularFile;
-        if is_file && take(&lock) {
+        // Another host may have removed it meanwhile.
+        if is_file && take(&lock) && fstat(&lock)?.st_nlink > 0 {
             tracing::info!(run, "removing what a host left behind");
             if let Err(error) = remove(all, run) {
                 tracing::warn!(run, %error, "cannot remove what a host left behind");
@@ -191,7 +192,7 @@ const STICKY: u32 = 0o1000;
 /// Refuses a directory above ours in which somebody else could put another in place of the next one.
 fn check_above(path: &Path, owner: u32, group: u32, mode: u32) -> Result<()> {
     let user = rustix::process::geteuid().as_raw();
-    // A group with the number of its user is that user's own.
+    // A group with the number of its user is that user's own, by the custom of most distributions.
     let own_group = group == user && group == rustix::process::getegid().as_raw();
     let closed = if own_group {
         OTHERS_WRITE

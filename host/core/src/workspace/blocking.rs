@@ -16,6 +16,9 @@ pub(super) async fn on_blocking_thread(work: impl FnOnce() -> FsResult<()> + Sen
     Started(tokio::task::spawn_blocking(work)).done().await
 }
 
+/// What the guests of all workspaces may: half of the threads that tokio has for what blocks.
+static ALL: Semaphore = Semaphore::const_new(256);
+
 /// Gives the work of guests its turn on a blocking thread: [`MAX_RUNNING`] at one time, and the rest wait.
 #[derive(Debug)]
 pub(super) struct Turns(Arc<Semaphore>);
@@ -35,8 +38,9 @@ impl Turns {
             .acquire_owned()
             .await
             .expect("nothing closes the semaphore");
+        let of_all = ALL.acquire().await.expect("nothing closes the semaphore");
         Started(tokio::task::spawn_blocking(move || {
-            let _turn = turn;
+            let _turns = (turn, of_all);
             work()
         }))
     }

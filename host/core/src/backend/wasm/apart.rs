@@ -1,6 +1,7 @@
 //! Compiling in a process of its own: it can be stopped, and what it may hold is bounded by the kernel.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{ExitCode, Stdio};
 
@@ -8,9 +9,11 @@ use palisade_policy::{Metering, Nans};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use wasmtime::Engine;
 
-use super::engine::{Engine, Variant};
+use super::engine::{Variant, config};
 use super::workshop::{self, Compiling, NICE};
+use crate::text::shown;
 use crate::{Error, Kind, Program, Result};
 
 /// The one argument of a compiler: see [`compile_program`].
@@ -42,6 +45,7 @@ pub(super) async fn compile(
     program: &Program,
     variant: Variant,
     compiling: &Compiling,
+    most: u64,
 ) -> Result<Vec<u8>> {
     let failed = |error: io::Error| {
         let message = format!("cannot compile {:?} by {compiler:?}: {error}", program.name());
@@ -80,7 +84,7 @@ pub(super) async fn compile(
     };
     let (_, artefact, message) = tokio::join!(
         give,
-        read(&mut stdout, compiling.memory.as_bytes()),
+        read(&mut stdout, most.saturating_add(1)),
         read(&mut stderr, MAX_MESSAGE)
     );
     let (artefact, message) = (artefact.map_err(failed)?, message.map_err(failed)?);
@@ -88,20 +92,34 @@ pub(super) async fn compile(
     // Until here it knows by its input that somebody waits for it.
     drop(stdin);
     let message = String::from_utf8_lossy(&message);
+    let ended = |kind| {
+        let why = format!(
+            "{:?} is not compiled: the compiler ended with {status}; it may hold {}: {}",
+            program.name(),
+            compiling.memory,
+            shown(message.lines().next().unwrap_or_default(), 500)
+        );
+        Err(Error::new(kind, why))
+    };
     match status.code() {
+        Some(0) if artefact.len() as u64 > most => Err(Error::new(
+            Kind::InvalidInput,
+            format!(
+                "{:?} has over {most} bytes of native code, the most that is taken",
+                program.name()
+            ),
+        )),
         Some(0) => Ok(artefact),
         Some(REFUSED) => Err(Error::new(Kind::InvalidInput, message.trim_end())),
-        _ => {
-            let said = message.lines().next().unwrap_or_default().escape_debug();
-            let why = format!(
-                "{:?} is not compiled: the compiler ended with {status}; it may hold {} ({said})",
-                program.name(),
-                compiling.memory,
-            );
-            Err(Error::new(Kind::InvalidInput, why))
-        }
+        Some(_) => ended(Kind::Unavailable),
+        // What it is sent when it passes a limit, or cannot have what it needs.
+        None if matches!(status.signal(), Some(SIGABRT | SIGXCPU)) => ended(Kind::InvalidInput),
+        None => ended(Kind::Unavailable),
     }
 }
+
+const SIGABRT: i32 = rustix::process::Signal::ABORT.as_raw();
+const SIGXCPU: i32 = rustix::process::Signal::XCPU.as_raw();
 
 /// All that comes, of which `most` bytes are kept: who waits to write more would never end.
 async fn read(from: &mut (impl AsyncRead + Unpin), most: u64) -> io::Result<Vec<u8>> {
@@ -113,6 +131,8 @@ async fn read(from: &mut (impl AsyncRead + Unpin), most: u64) -> io::Result<Vec<
 
 /// The exit code for a program which is refused.
 const REFUSED: i32 = 1;
+/// That for a compiler which cannot compile any.
+const BROKEN: i32 = 2;
 
 /// Compiles one program, from standard input to standard output, and ends.
 ///
@@ -120,20 +140,27 @@ const REFUSED: i32 = 1;
 /// calls it when its one argument is [`COMPILE_PROGRAM`]. Before it looks at the program, it bounds its own memory and
 /// time, and makes itself nicer.
 pub fn compile_program() -> ExitCode {
-    let refused = |message: &str| {
+    let told = |message: String, code: i32| {
+        let message = shown(&message, MAX_MESSAGE as usize / 4);
         let _ = io::stderr().write_all(message.as_bytes());
-        ExitCode::from(REFUSED as u8)
+        ExitCode::from(code as u8)
     };
-    match receive().and_then(|(program, variant)| {
-        let engine = Engine::new(variant, 1)
-            .map_err(|error| Error::new(Kind::Unavailable, format!("cannot set up the engine: {error:#}")))?;
-        workshop::compile(&engine.wasmtime, &program)
-    }) {
+    let ready = receive()
+        .map_err(|error| error.to_string())
+        .and_then(|(program, variant)| {
+            let engine = Engine::new(&config(variant, 1)).map_err(|error| format!("{error:#}"))?;
+            Ok((program, engine))
+        });
+    let (program, engine) = match ready {
+        Ok(ready) => ready,
+        Err(error) => return told(error, BROKEN),
+    };
+    match workshop::compile(&engine, &program) {
         Ok(artefact) => match io::stdout().write_all(&artefact) {
             Ok(()) => ExitCode::SUCCESS,
-            Err(error) => refused(&error.to_string()),
+            Err(error) => told(error.to_string(), BROKEN),
         },
-        Err(error) => refused(&error.to_string()),
+        Err(error) => told(error.to_string(), REFUSED),
     }
 }
 
@@ -151,6 +178,8 @@ fn receive() -> Result<(Program, Variant)> {
     limit(Resource::Cpu, order.time).map_err(|errno| failed(errno.into()))?;
     limit(Resource::Core, 0).map_err(|errno| failed(errno.into()))?;
     let _ = rustix::process::nice(NICE);
+    // Where memory runs out, this is to go and not the host.
+    let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
     let mut bytes = Vec::new();
     stdin
         .by_ref()
@@ -169,7 +198,7 @@ fn receive() -> Result<(Program, Variant)> {
 fn end_with(mut input: impl Read + Send + 'static) {
     std::thread::spawn(move || {
         while input.read(&mut [0]).is_ok_and(|read| read > 0) {}
-        std::process::exit(REFUSED);
+        std::process::exit(BROKEN);
     });
 }
 

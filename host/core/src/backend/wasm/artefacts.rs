@@ -28,6 +28,11 @@ impl Artefacts {
         Self { folder, max_bytes }
     }
 
+    /// The most that is kept, in bytes.
+    pub(crate) fn max_bytes(&self) -> u64 {
+        self.max_bytes
+    }
+
     /// The artefact stored under `key`, checked; `None` where there is none, or a damaged one.
     pub(crate) fn find(&self, key: &str) -> Option<File> {
         let name = file_name(key);
@@ -44,6 +49,11 @@ impl Artefacts {
                 None
             }
         }
+    }
+
+    /// Removes what is stored under `key`.
+    pub(crate) fn remove(&self, key: &str) {
+        let _ = self.folder.remove_file(file_name(key));
     }
 
     /// Stores an artefact. Another process may do the same at once: the last one stays.

@@ -11,7 +11,7 @@ use wasmtime_wasi::p2::bindings::CommandPre;
 use super::engine::Variant;
 use super::workshop::Workshop;
 use super::{p1, p2};
-use crate::{Error, Kind, Program, Result};
+use crate::{Program, Result};
 
 /// Programs kept ready in memory.
 const MAX_READY: usize = 256;
@@ -32,18 +32,25 @@ pub(super) struct Programs {
 #[derive(Default)]
 struct Known {
     ready: HashMap<Key, Ready>,
-    /// What callers wait for now. When the last of them goes, so does what was not begun.
-    making: HashMap<Key, WeakShared<Making>>,
+    /// What callers wait for now, by the name which an error would tell. When the last of them goes, so does what was
+    /// not begun.
+    making: HashMap<(Key, String), WeakShared<Making>>,
+    /// The size of all that is ready, in bytes.
+    bytes: u64,
     /// Counts up with every use of any of them.
     clock: u64,
 }
 
 type Key = (blake3::Hash, Variant);
 
-type Making = BoxFuture<'static, Result<Compiled>>;
+type Making = BoxFuture<'static, Result<Made>>;
+
+/// A program and its size as native code, in bytes.
+pub(super) type Made = (Compiled, u64);
 
 struct Ready {
     compiled: Compiled,
+    bytes: u64,
     /// The clock at its latest use.
     used: u64,
 }
@@ -65,15 +72,11 @@ impl Programs {
                 return Ok(compiled);
             }
             let make = || Arc::clone(&self.workshop).make(program.clone(), variant).boxed();
-            known.making(key, make)
+            known.making((key, program.name().to_owned()), make)
         };
-        let made = tokio::time::timeout(self.workshop.time(), making).await.map_err(|_| {
-            let seconds = self.workshop.time().as_secs_f32();
-            let message = format!("{:?} is not compiled after {seconds} s", program.name());
-            Error::new(Kind::Timeout, message)
-        })?;
-        let compiled = made?;
-        self.lock().keep(key, compiled.clone());
+        let made = making.await?;
+        let compiled = made.0.clone();
+        self.lock().keep(key, made, self.workshop.max_ready_bytes());
         Ok(compiled)
     }
 
@@ -90,7 +93,7 @@ impl Known {
         Some(ready.compiled.clone())
     }
 
-    fn making(&mut self, key: Key, make: impl FnOnce() -> Making) -> Shared<Making> {
+    fn making(&mut self, key: (Key, String), make: impl FnOnce() -> Making) -> Shared<Making> {
         if let Some(making) = self.making.get(&key).and_then(WeakShared::upgrade) {
             return making;
         }
@@ -100,15 +103,25 @@ impl Known {
         making
     }
 
-    fn keep(&mut self, key: Key, compiled: Compiled) {
-        self.making.remove(&key);
-        if self.ready.len() >= MAX_READY {
-            let oldest = self.ready.iter().min_by_key(|(_, ready)| ready.used);
-            if let Some(oldest) = oldest.map(|(key, _)| *key) {
-                self.ready.remove(&oldest);
-            }
+    /// Keeps what was made ready, in place of the least recently used where it would be too much.
+    fn keep(&mut self, key: Key, (compiled, bytes): Made, max_bytes: u64) {
+        self.making.retain(|_, making| making.upgrade().is_some());
+        if self.ready.contains_key(&key) || bytes > max_bytes {
+            return;
         }
+        while self.ready.len() >= MAX_READY || self.bytes + bytes > max_bytes {
+            let oldest = self
+                .ready
+                .iter()
+                .min_by_key(|(_, ready)| ready.used)
+                .map(|(key, _)| *key);
+            let Some(removed) = oldest.and_then(|key| self.ready.remove(&key)) else {
+                break;
+            };
+            self.bytes -= removed.bytes;
+        }
+        self.bytes += bytes;
         let used = self.clock;
-        self.ready.insert(key, Ready { compiled, used });
+        self.ready.insert(key, Ready { compiled, bytes, used });
     }
 }

@@ -43,7 +43,7 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    pub(super) fn new(variant: Variant, max_instances: u32) -> wasmtime::Result<Self> {
+    fn new(variant: Variant, max_instances: u32) -> wasmtime::Result<Self> {
         let wasmtime = wasmtime::Engine::new(&config(variant, max_instances))?;
         let mut modules = Linker::new(&wasmtime);
         p1::add_to_linker(&mut modules, |state: &mut p1::State| state)?;
@@ -90,7 +90,7 @@ impl Engines {
     }
 }
 
-fn config(variant: Variant, max_instances: u32) -> Config {
+pub(super) fn config(variant: Variant, max_instances: u32) -> Config {
     let mut config = Config::new();
     config
         .strategy(wasmtime::Strategy::Cranelift)

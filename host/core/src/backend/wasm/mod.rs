@@ -29,6 +29,7 @@ use self::workshop::Workshop;
 use crate::backend::{Backend, Job, Meter, Preparing, Running, Stop};
 use crate::limits::{Limit, Refusals};
 use crate::stdio::{GuestInput, GuestOutput};
+use crate::text::shown;
 use crate::workspace::Errno;
 use crate::{Ending, Error, Kind, Result, Workspace};
 
@@ -325,7 +326,7 @@ fn trap_message(error: &wasmtime::Error) -> String {
             )
         });
     let line = what.lines().next().unwrap_or_default();
-    format!("{line}{}", place.unwrap_or_default())
+    format!("{}{}", shown(line, 500), place.unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -20,13 +20,23 @@ use wasmtime::{ExternType, Module};
 use wasmtime_wasi::p2::bindings::CommandPre;
 
 use super::artefacts::Artefacts;
-use super::compiled::Compiled;
+use super::compiled::{Compiled, Made};
 use super::engine::{Engine, Engines, Variant};
 use super::{apart, p1};
+use crate::text::shown;
 use crate::{Error, Format, Kind, Program, Result};
+
+/// What is told of why a program is refused, in characters.
+const MAX_REASON: usize = 500;
 
 /// Programs compiled at one time: what bounds the memory that compiling takes.
 const COMPILATIONS: usize = 2;
+
+/// Programs loaded from disk at one time; loading one reads it all.
+const LOADS: usize = 8;
+
+/// The most native code that is taken for one program, as a multiple of the largest program.
+const MAX_GROWTH: u64 = 8;
 
 /// The largest function, in bytes. The time to compile one grows faster than its size. The longest of the common
 /// interpreters have about 200,000.
@@ -40,7 +50,7 @@ pub(super) const NICE: i32 = 10;
 pub(crate) struct Compiling {
     /// The size of a program.
     pub max_program: ByteSize,
-    /// How long a caller waits.
+    /// How long compiling one may take, once its turn has come.
     pub time: Duration,
     /// What a process which compiles may hold.
     pub memory: ByteSize,
@@ -53,6 +63,7 @@ pub(super) struct Workshop {
     artefacts: Option<Artefacts>,
     compiling: Compiling,
     places: Arc<Semaphore>,
+    loads: Arc<Semaphore>,
     threads: OnceLock<ThreadPool>,
 }
 
@@ -63,36 +74,51 @@ impl Workshop {
             artefacts,
             compiling,
             places: Arc::new(Semaphore::new(COMPILATIONS)),
+            loads: Arc::new(Semaphore::new(LOADS)),
             threads: OnceLock::new(),
         }
     }
 
-    /// How long a caller waits for a program.
-    pub(super) fn time(&self) -> Duration {
-        self.compiling.time
+    /// How much native code is kept ready in memory: as much as on disk, so that what is unlinked there and still
+    /// mapped here is bounded.
+    pub(super) fn max_ready_bytes(&self) -> u64 {
+        self.artefacts.as_ref().map_or(u64::MAX, Artefacts::max_bytes)
     }
 
     /// Makes a program ready, on other threads. Dropping the future gives up what was not begun, and ends a process which
     /// compiles.
-    pub(super) async fn make(self: Arc<Self>, program: Program, variant: Variant) -> Result<Compiled> {
+    pub(super) async fn make(self: Arc<Self>, program: Program, variant: Variant) -> Result<Made> {
         check_size(&program, self.compiling.max_program)?;
         let found = {
             let (workshop, program) = (Arc::clone(&self), program.clone());
-            tokio::task::spawn_blocking(move || workshop.find(&program, variant))
+            let turn = Arc::clone(&self.loads).acquire_owned().await.map_err(failed)?;
+            tokio::task::spawn_blocking(move || {
+                let _turn = turn;
+                workshop.find(&program, variant)
+            })
         };
         if let Some(found) = found.await.map_err(failed)?? {
             return Ok(found);
         }
         let place = Arc::clone(&self.places).acquire_owned().await.map_err(failed)?;
+        let time = self.compiling.time;
+        let late = format!("{:?} is not compiled after {} s", program.name(), time.as_secs_f32());
+        let compiled = tokio::time::timeout(time, self.compile(program, variant, place)).await;
+        compiled.map_err(|_| Error::new(Kind::Timeout, late))?
+    }
+
+    async fn compile(self: Arc<Self>, program: Program, variant: Variant, place: OwnedSemaphorePermit) -> Result<Made> {
         let Some(compiler) = &self.compiling.compiler else {
             return self.compile_here(program, variant, place).await;
         };
-        let artefact = apart::compile(compiler, &program, variant, &self.compiling).await?;
-        drop(place);
+        let most = self.compiling.max_program.as_bytes().saturating_mul(MAX_GROWTH);
+        let artefact = apart::compile(compiler, &program, variant, &self.compiling, most).await?;
         let workshop = Arc::clone(&self);
-        tokio::task::spawn_blocking(move || workshop.take_in(&program, variant, &artefact))
-            .await
-            .map_err(failed)?
+        let work = move || {
+            let _place = place;
+            workshop.take_in(&program, variant, &artefact)
+        };
+        tokio::task::spawn_blocking(work).await.map_err(failed)?
     }
 
     async fn compile_here(
@@ -100,7 +126,7 @@ impl Workshop {
         program: Program,
         variant: Variant,
         place: OwnedSemaphorePermit,
-    ) -> Result<Compiled> {
+    ) -> Result<Made> {
         let (done, made) = oneshot::channel();
         let workshop = Arc::clone(&self);
         self.threads()?.spawn(move || {
@@ -113,7 +139,7 @@ impl Workshop {
     }
 
     /// A program which was compiled before and kept on disk.
-    fn find(&self, program: &Program, variant: Variant) -> Result<Option<Compiled>> {
+    fn find(&self, program: &Program, variant: Variant) -> Result<Option<Made>> {
         let engine = self.engines.get(variant)?;
         match program.format() {
             Format::Module => self.load::<Module>(engine, program),
@@ -121,7 +147,7 @@ impl Workshop {
         }
     }
 
-    fn find_or_compile(&self, program: &Program, variant: Variant) -> Result<Compiled> {
+    fn find_or_compile(&self, program: &Program, variant: Variant) -> Result<Made> {
         // Somebody who no longer waits for it may have had it compiled meanwhile.
         if let Some(compiled) = self.find(program, variant)? {
             return Ok(compiled);
@@ -131,8 +157,12 @@ impl Workshop {
     }
 
     /// Keeps what was compiled, and loads it.
-    fn take_in(&self, program: &Program, variant: Variant, artefact: &[u8]) -> Result<Compiled> {
+    fn take_in(&self, program: &Program, variant: Variant, artefact: &[u8]) -> Result<Made> {
         let engine = self.engines.get(variant)?;
+        if wasmtime::Engine::detect_precompiled(artefact).is_none() {
+            let message = format!("what the compiler made of {:?} is no compiled program", program.name());
+            return Err(Error::new(Kind::Unavailable, message));
+        }
         if let Some(artefacts) = &self.artefacts {
             if let Err(error) = artefacts.store(&key(&engine.wasmtime, program), artefact) {
                 tracing::warn!(%error, "cannot keep a compiled program; it will be compiled again");
@@ -140,22 +170,35 @@ impl Workshop {
                 return Ok(found);
             }
         }
-        match program.format() {
-            Format::Module => Module::load(&engine.wasmtime, artefact).and_then(|module| module.link(engine)),
-            Format::Component => {
-                Component::load(&engine.wasmtime, artefact).and_then(|component| component.link(engine))
-            }
-        }
-        .map_err(|error| refuse(program, &error))
+        let compiled = match program.format() {
+            Format::Module => self.load_copy::<Module>(engine, program, artefact),
+            Format::Component => self.load_copy::<Component>(engine, program, artefact),
+        };
+        Ok((compiled?, artefact.len() as u64))
     }
 
-    fn load<C: Artefact>(&self, engine: &Engine, program: &Program) -> Result<Option<Compiled>> {
+    fn load_copy<C: Artefact>(&self, engine: &Engine, program: &Program, artefact: &[u8]) -> Result<Compiled> {
+        let loaded = C::load(&engine.wasmtime, artefact).map_err(|error| {
+            // It would be found, and not be of use, each time.
+            if let Some(artefacts) = &self.artefacts {
+                artefacts.remove(&key(&engine.wasmtime, program));
+            }
+            refuse(program, &error)
+        })?;
+        loaded.link(engine).map_err(|error| refuse(program, &error))
+    }
+
+    fn load<C: Artefact>(&self, engine: &Engine, program: &Program) -> Result<Option<Made>> {
         let key = key(&engine.wasmtime, program);
         let Some(file) = self.artefacts.as_ref().and_then(|artefacts| artefacts.find(&key)) else {
             return Ok(None);
         };
+        let bytes = file.metadata().map_or(0, |metadata| metadata.len());
         match C::map(&engine.wasmtime, file) {
-            Ok(loaded) => loaded.link(engine).map(Some).map_err(|error| refuse(program, &error)),
+            Ok(loaded) => loaded
+                .link(engine)
+                .map(|compiled| Some((compiled, bytes)))
+                .map_err(|error| refuse(program, &error)),
             Err(error) => {
                 tracing::warn!(artefact = key, %error, "a compiled program does not load; it is compiled anew");
                 Ok(None)
@@ -238,8 +281,9 @@ fn refuse(program: &Program, error: &wasmtime::Error) -> Error {
         Format::Module => "module",
         Format::Component => "component",
     };
-    // Wasmtime explains over several lines; ours is one.
+    // Wasmtime explains over several lines, with names of the guest's in them.
     let why = format!("{error:#}").split_whitespace().collect::<Vec<_>>().join(" ");
+    let why = shown(&why, MAX_REASON);
     Error::new(
         Kind::InvalidInput,
         format!("{:?} is not a {what} that palisade can run: {why}", program.name()),
