@@ -11,6 +11,7 @@ pub struct Denial {
     /// What was asked, `memory = "4 GiB"`.
     pub asked: String,
     /// The least which would allow it, as the operator would write it in a policy file:
-    /// `ceilings.memory = "4 GiB"`. It is TOML; what is in a list is added to the list of the policy.
+    /// `ceilings.memory = "4 GiB"`. It is TOML; what is in a list is added to the list of the policy; only an entry of
+    /// `tools` takes the place of the one of the same name, where there is one.
     pub smallest_grant: String,
 }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Limits, MountRequest, WallTime};
+use crate::{Limits, MountRequest, ToolGrants, WallTime};
 
 /// The answer to a request which is allowed in full.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,6 +22,8 @@ pub struct Grants {
     pub mounts: Vec<MountRequest>,
     /// All environment variables, those of the policy and those of the request.
     pub env: BTreeMap<String, String>,
+    /// Which tools may be called, and what a call has of all this.
+    pub tools: ToolGrants,
     /// What clocks show.
     pub clocks: Clocks,
     /// Where random bytes come from.

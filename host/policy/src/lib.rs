@@ -32,6 +32,8 @@
 //! - [`Request`] is what a caller asks, and [`Policy::decide`] the one place where it is allowed or refused.
 //! - [`Decision`] is all that was asked: [`Grants`], what a sandbox may reach, and [`Limits`], what it may use.
 //! - [`Refusal`] is every reason why not; a [`Denial`] names the rule and the smallest grant that would do.
+//! - [`ToolGrants`] are the part of the grants for tools: [`ToolGrants::judge`] says whether a call is allowed, its
+//!   [`CallGrant`] what of the sandbox it has, which a [`CallRequest`] can only narrow.
 //! - [`ByteSize`], [`CpuShare`], [`FuelLimit`], [`WallTime`] and [`GuestPath`] are values with their units and checks.
 //!
 //! # A policy file
@@ -52,6 +54,13 @@
 //! [env]
 //! allow = ["LANG", "APP_*"]      # what a request may set
 //! set = { TZ = "UTC" }           # what every guest has
+//!
+//! [[tools]]                      # of those whose name matches, only the most exact one counts
+//! name = "files"                 # or a prefix "data-*", or every tool "*"
+//! functions = ["read", "li*"]    # which may be called; all where this is absent, for the name grants them
+//! files = "read-only"            # or "none", the default, or "read-write": the most of the sandbox's files
+//! env = ["LANG"]                 # which of the sandbox's variables it sees; none where this is absent
+//! limits = { fuel = 1_000_000_000, time = "5s", memory = "64 MiB", output = "1 MiB" } # of one call, at most
 //!
 //! [limits]                       # what a request gets which names none
 //! memory = "256 MiB"
@@ -82,6 +91,7 @@
 #![warn(missing_docs)]
 
 mod access;
+mod call;
 mod cpu;
 mod denial;
 mod file;
@@ -98,17 +108,18 @@ mod spelling;
 mod time;
 
 pub use access::Access;
+pub use call::{CallGrant, CallLimits, CallRequest, FileAccess};
 pub use cpu::{CpuShare, InvalidCpuShare};
 pub use denial::Denial;
 pub use file::{
     ClockMode, ClocksFile, EnvFile, LimitsFile, MountRuleFile, NetworkFile, NetworkMode, PolicyFile, RandomFile,
-    RandomMode,
+    RandomMode, ToolRuleFile,
 };
 pub use fuel::{FuelLimit, InvalidFuelLimit};
 pub use grants::{Clocks, Decision, Grants, Metering, Nans, Random};
 pub use guest_path::{GuestPath, InvalidGuestPath};
 pub use limits::{Limits, LimitsRequest};
-pub use policy::{EnvPattern, InvalidEnvPattern, Policy};
+pub use policy::{EnvPattern, InvalidEnvPattern, InvalidNamePattern, NamePattern, Policy, ToolGrants};
 pub use problem::{Position, Problem};
 pub use request::{MountRequest, Refusal, Request};
 pub use size::{ByteSize, InvalidByteSize};

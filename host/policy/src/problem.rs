@@ -118,7 +118,7 @@ impl Problems {
 }
 
 /// The text without control characters, and no longer than a message may be.
-fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     let mut line = String::new();
     for character in text.chars().take(MAX_MESSAGE) {
         match character.is_control() {

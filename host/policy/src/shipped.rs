@@ -10,7 +10,8 @@ impl Policy {
     /// The names that [`shipped`](Self::shipped) knows, the narrowest policy first.
     pub const SHIPPED: [&str; 3] = ["strict", "default", "trusted"];
 
-    /// For code nobody vouches for: no mounts, no variables, little of everything, and the same result each time.
+    /// For code nobody vouches for: no mounts, no variables, no tools, little of everything, and the same result each
+    /// time.
     pub fn strict() -> Self {
         built_in(STRICT)
     }
@@ -43,7 +44,7 @@ fn built_in(text: &str) -> Policy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ByteSize, Clocks, Metering, Nans, Refusal, Request};
+    use crate::{ByteSize, CallLimits, Clocks, FileAccess, Metering, Nans, Refusal, Request, ToolGrants};
 
     #[test]
     fn every_shipped_policy_is_valid_and_says_for_whom_it_is() {
@@ -71,6 +72,22 @@ mod tests {
             panic!()
         };
         assert_eq!(denials.len(), 2);
+    }
+
+    #[test]
+    fn strict_lets_no_tool_be_called_and_the_others_give_any_what_its_sandbox_has() {
+        for name in Policy::SHIPPED {
+            let policy = Policy::shipped(name).unwrap();
+            let tools = policy.decide(&Request::default()).unwrap().grants.tools;
+            match tools.judge("files", "read") {
+                Ok(grant) => assert_eq!(
+                    (grant.files, grant.allows_env("ANYTHING"), grant.limits),
+                    (FileAccess::ReadWrite, true, CallLimits::default())
+                ),
+                Err(denial) => assert_eq!((name, denial.rule.as_str()), ("strict", "tools")),
+            }
+            assert_eq!(tools == ToolGrants::default(), name == "strict");
+        }
     }
 
     #[test]

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::problem::Problems;
 use crate::{
-    Access, ByteSize, CpuShare, EnvPattern, FuelLimit, GuestPath, Metering, Nans, Policy, Problem, WallTime, time,
+    Access, ByteSize, CallLimits, CpuShare, EnvPattern, FileAccess, FuelLimit, GuestPath, Metering, NamePattern, Nans,
+    Policy, Problem, WallTime, time,
 };
 
 pub(crate) use section::Reading;
@@ -36,6 +37,9 @@ pub struct PolicyFile {
     pub mounts: Vec<MountRuleFile>,
     /// Environment variables.
     pub env: EnvFile,
+    /// Which tools may be called; one entry for each name. Default: none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<ToolRuleFile>,
     /// What a request gets which does not name a limit.
     pub limits: LimitsFile,
     /// The most that a request may name. Default for each: the value in `limits`.
@@ -73,6 +77,30 @@ pub struct EnvFile {
     /// Default: none.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub set: BTreeMap<String, String>,
+}
+
+/// One entry of `[[tools]]`.
+///
+/// Of the entries whose name matches a tool, the most exact one decides, wherever it stands: the name itself, else the
+/// longest prefix. Only that one counts, so that an entry for a tool also takes it out of those for patterns.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ToolRuleFile {
+    /// The tool, or all whose names start alike, `"data-*"`, or every tool, `"*"`. Required.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<NamePattern>,
+    /// Which of its functions may be called. Default: all, for it is the name that grants them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub functions: Option<Vec<NamePattern>>,
+    /// The most that a call may do in the sandbox's files. Default: `"none"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files: Option<FileAccess>,
+    /// Which of the sandbox's variables a call sees. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub env: Option<Vec<EnvPattern>>,
+    /// The most that one call may use, beside the sandbox's own limits, which hold for it too. Default: those alone.
+    #[serde(skip_serializing_if = "CallLimits::is_empty")]
+    pub limits: CallLimits,
 }
 
 /// The tables `[limits]` and `[ceilings]`; [`Limits`](crate::Limits) tells what each key bounds, and its default.

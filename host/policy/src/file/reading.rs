@@ -3,9 +3,9 @@
 use toml::de::DeTable;
 
 use super::section::{Reading, Section};
-use super::{ClocksFile, EnvFile, LimitsFile, MountRuleFile, NetworkFile, PolicyFile, RandomFile};
-use crate::ByteSize;
+use super::{ClocksFile, EnvFile, LimitsFile, MountRuleFile, NetworkFile, PolicyFile, RandomFile, ToolRuleFile};
 use crate::time::HumanDuration;
+use crate::{ByteSize, CallLimits};
 
 impl<'text> Reading<'text> {
     /// What can be understood of `text`, and the problems with the rest.
@@ -41,6 +41,7 @@ fn policy(section: &mut Section<'_, '_>) -> PolicyFile {
         canonical_nans: section.take("canonical-nans"),
         mounts: section.tables("mounts", mount_rule),
         env: section.table("env", env),
+        tools: section.tables("tools", tool_rule),
         limits: section.table("limits", limits),
         ceilings: section.table("ceilings", limits),
         clocks: section.table("clocks", clocks),
@@ -63,6 +64,25 @@ fn env(section: &mut Section<'_, '_>) -> EnvFile {
     EnvFile {
         allow: section.list("allow"),
         set: section.map("set"),
+    }
+}
+
+fn tool_rule(section: &mut Section<'_, '_>) -> ToolRuleFile {
+    ToolRuleFile {
+        name: section.take("name"),
+        functions: section.optional_list("functions"),
+        files: section.word("files"),
+        env: section.optional_list("env"),
+        limits: section.table("limits", call_limits),
+    }
+}
+
+fn call_limits(section: &mut Section<'_, '_>) -> CallLimits {
+    CallLimits {
+        memory: section.take("memory"),
+        fuel: section.take("fuel"),
+        time: section.take("time").map(|HumanDuration(time)| time),
+        output: section.take("output"),
     }
 }
 

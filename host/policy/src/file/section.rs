@@ -141,15 +141,18 @@ impl<'text> Section<'_, 'text> {
         self.take(key).map(|Word(variant)| variant)
     }
 
-    /// An array of single values, without those that are wrong.
+    /// An array of single values, without those that are wrong; one that is absent is empty.
     pub(super) fn list<T: DeserializeOwned>(&mut self, key: &'static str) -> Vec<T> {
+        self.optional_list(key).unwrap_or_default()
+    }
+
+    /// An array of single values, without those that are wrong.
+    pub(super) fn optional_list<T: DeserializeOwned>(&mut self, key: &'static str) -> Option<Vec<T>> {
         let read =
             |(index, value), path: &str, reading: &mut Reading<'text>| reading.value(&element(path, index), value);
-        let Some((path, values)) = self.pull_array(key) else {
-            return Vec::new();
-        };
+        let (path, values) = self.pull_array(key)?;
         let values = values.into_iter().enumerate();
-        values.filter_map(|value| read(value, &path, self.reading)).collect()
+        Some(values.filter_map(|value| read(value, &path, self.reading)).collect())
     }
 
     /// A table whose keys are free, without the values that are wrong.

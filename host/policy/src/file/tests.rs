@@ -140,6 +140,59 @@ fn a_limit_under_which_nothing_runs_is_a_problem() {
 }
 
 #[test]
+fn every_problem_of_a_tool_is_reported_at_its_key() {
+    let text = r#"
+[[tools]]
+name = "files"
+functions = ["read", 3, "a*b"]
+files = "all"
+env = ["A=B"]
+limits = { memory = "0 MiB", fuel = "unlimited", time = 5, cpu = 1 }
+
+[[tools]]
+functions = "read"
+network = "on"
+
+[[tools]]
+name = "files"
+limits = { fuel = 0, time = "0s", output = 0 }
+
+[[tools]]
+name = "a\nb"
+limits.fuel = 9223372036854775808
+"#;
+    let expected = [
+        "line 4, column 22: tools[0].functions[1]: invalid type: integer `3`, expected a string",
+        "line 4, column 25: tools[0].functions[2]: \"a*b\" is not a pattern of names: \
+         a `*` may only be its last character",
+        "line 5, column 9: tools[0].files: unknown variant `all`, expected one of `none`, `read-only`, `read-write`",
+        "line 6, column 8: tools[0].env[0]: \"A=B\" is not a pattern of variable names: a name has no `=`",
+        "line 7, column 21: tools[0].limits.memory: must be more than zero",
+        "line 7, column 37: tools[0].limits.fuel: invalid type: string \"unlimited\", expected u64",
+        "line 7, column 57: tools[0].limits.time: invalid type: integer `5`, expected a string",
+        "line 7, column 60: tools[0].limits.cpu: no such key; the keys here are memory, fuel, time, output",
+        "line 9, column 1: tools[1].name: missing; write `*` for every tool",
+        "line 10, column 13: tools[1].functions: expected an array, found string",
+        "line 11, column 1: tools[1].network: no such key; the keys here are name, functions, files, env, limits",
+        "line 14, column 8: tools[2].name: tools[0] has the same name",
+        "line 15, column 19: tools[2].limits.fuel: must be more than zero",
+        "line 15, column 29: tools[2].limits.time: must be more than zero",
+        "line 18, column 8: tools[3].name: \"a\\nb\" is not a pattern of names: a name has no control characters",
+        "line 19, column 15: tools[3].limits.fuel: must be at most 9223372036854775807",
+    ];
+    assert_eq!(problems(text), expected);
+}
+
+#[test]
+fn the_tools_of_a_policy_are_shown_with_every_value() {
+    let policy = Policy::from_toml("[[tools]]\nname = \"files\"\nlimits.time = \"5s\"\n").unwrap();
+    let shown = "[[tools]]\nname = \"files\"\nfunctions = [\"*\"]\nfiles = \"none\"\nenv = []\n\n\
+                 [tools.limits]\ntime = \"5s\"\n";
+    assert!(policy.to_toml().contains(shown), "{}", policy.to_toml());
+    assert_eq!(Policy::from_toml(&policy.to_toml()), Ok(policy));
+}
+
+#[test]
 fn a_fuel_limit_that_nothing_counts_is_a_problem() {
     for section in ["limits", "ceilings"] {
         let problem = only_problem(&format!("metering = \"time\"\n[{section}]\nfuel = 5\n"));
@@ -148,6 +201,11 @@ fn a_fuel_limit_that_nothing_counts_is_a_problem() {
             "{problem}"
         );
     }
+    let problem = only_problem("metering = \"time\"\n[[tools]]\nname = \"*\"\nlimits.fuel = 5\n");
+    assert!(
+        problem.contains("tools[0].limits.fuel: nothing counts fuel"),
+        "{problem}"
+    );
     let unlimited = "metering = \"time\"\n[limits]\nfuel = \"unlimited\"\n";
     assert!(Policy::from_toml(unlimited).is_ok());
 }

@@ -8,7 +8,7 @@ use super::mounts::MountRule;
 use crate::file::{ClockMode, ClocksFile, RandomFile, RandomMode};
 use crate::problem::Problems;
 use crate::spelling::element;
-use crate::{Clocks, PolicyFile, Random};
+use crate::{Clocks, PolicyFile, Random, ToolGrants};
 
 impl Policy {
     /// The policy that `file` describes. It means nothing if there are problems.
@@ -21,6 +21,7 @@ impl Policy {
                 .filter_map(|(n, rule)| MountRule::check(&element("mounts", n), rule, problems))
                 .collect(),
             env: EnvRules::check(file.env, problems),
+            tools: ToolGrants::check(file.tools, metering, problems),
             limits: LimitRules::check(&file.limits, &file.ceilings, metering, problems),
             clocks: clocks(&file.clocks, problems),
             random: random(&file.random, problems),

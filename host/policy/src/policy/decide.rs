@@ -21,6 +21,7 @@ impl Policy {
         let grants = Grants {
             mounts: request.mounts.clone(),
             env,
+            tools: self.tools.clone(),
             clocks: self.clocks,
             random: self.random,
             metering: self.metering(),

@@ -2,46 +2,33 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
+use super::pattern::{self, InvalidPattern, Pattern};
 use crate::Denial;
 use crate::file::EnvFile;
 use crate::problem::Problems;
 use crate::spelling::{member, quoted};
 
 /// Names of environment variables: one (`LANG`), or all that start alike (`APP_*`; `*` is all there are).
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct EnvPattern(Pattern);
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Pattern {
-    Name(String),
-    Prefix(String),
-}
 
 /// A text which is no [`EnvPattern`], and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{pattern:?} is not a pattern of variable names: {reason}")]
-pub struct InvalidEnvPattern {
-    pattern: String,
-    reason: &'static str,
-}
+#[error("{:?} is not a pattern of variable names: {}", .0.pattern, .0.reason)]
+pub struct InvalidEnvPattern(InvalidPattern);
 
 impl EnvPattern {
-    /// Whether the variable `name` is one of them. Case matters.
-    pub fn matches(&self, name: &str) -> bool {
-        match &self.0 {
-            Pattern::Name(known) => name == known,
-            Pattern::Prefix(start) => name.starts_with(start.as_str()),
-        }
+    /// The pattern which matches the variable `name` only; none where no pattern can spell it.
+    pub(crate) fn only(name: &str) -> Option<Self> {
+        let pattern = name.parse::<Self>().ok()?;
+        matches!(pattern.0, Pattern::Name(_)).then_some(pattern)
     }
 
-    /// The narrowest pattern which matches `name`; patterns cannot spell a name with a `*` in it.
-    fn narrowest(name: &str) -> Self {
-        Self(match name.split_once('*') {
-            Some((start, _)) => Pattern::Prefix(start.to_owned()),
-            None => Pattern::Name(name.to_owned()),
-        })
+    /// Whether the variable `name` is one of them. Case matters.
+    pub fn matches(&self, name: &str) -> bool {
+        self.0.matches(name)
     }
 }
 
@@ -49,36 +36,13 @@ impl FromStr for EnvPattern {
     type Err = InvalidEnvPattern;
 
     fn from_str(pattern: &str) -> Result<Self, InvalidEnvPattern> {
-        let invalid = |reason| InvalidEnvPattern {
-            pattern: pattern.chars().take(64).collect(),
-            reason,
-        };
-        let prefix = pattern.strip_suffix('*');
-        let name = prefix.unwrap_or(pattern);
-        if name.contains('*') {
-            return Err(invalid("a `*` may only be its last character"));
-        }
-        match (prefix, name_flaw(name)) {
-            (Some(""), _) => Ok(Self(Pattern::Prefix(String::new()))),
-            (_, Some(reason)) => Err(invalid(reason)),
-            (Some(_), None) => Ok(Self(Pattern::Prefix(name.to_owned()))),
-            (None, None) => Ok(Self(Pattern::Name(name.to_owned()))),
-        }
+        Pattern::parse(pattern, name_flaw).map(Self).map_err(InvalidEnvPattern)
     }
 }
 
 impl fmt::Display for EnvPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Pattern::Name(name) => f.write_str(name),
-            Pattern::Prefix(start) => write!(f, "{start}*"),
-        }
-    }
-}
-
-impl Serialize for EnvPattern {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        self.0.fmt(f)
     }
 }
 
@@ -131,7 +95,7 @@ impl EnvRules {
 }
 
 fn denial(name: &str) -> Denial {
-    let pattern = quoted(&EnvPattern::narrowest(name).to_string());
+    let pattern = quoted(&Pattern::narrowest(name).to_string());
     Denial {
         rule: "env.allow".into(),
         asked: format!("environment variable {name}"),
@@ -150,15 +114,8 @@ pub(super) fn report_flaws(env: &BTreeMap<String, String>, path: &str, problems:
 }
 
 fn name_flaw(name: &str) -> Option<&'static str> {
-    if name.is_empty() {
-        Some("a name has at least one character")
-    } else if name.contains('=') {
-        Some("a name has no `=`")
-    } else if name.chars().any(char::is_control) {
-        Some("a name has no control characters")
-    } else {
-        None
-    }
+    let flaw = || name.contains('=').then_some("a name has no `=`");
+    pattern::name_flaw(name).or_else(flaw)
 }
 
 #[cfg(test)]
@@ -186,15 +143,6 @@ mod tests {
     fn what_names_no_variable_is_no_pattern() {
         for pattern in ["", "A=B", "*_KEY", "A**", "A*B", "A\0", "A\n*", "=*"] {
             assert!(pattern.parse::<EnvPattern>().is_err(), "{pattern:?}");
-        }
-    }
-
-    #[test]
-    fn the_narrowest_pattern_matches_even_a_star() {
-        for name in ["A", "A*B", "*"] {
-            let pattern = EnvPattern::narrowest(name);
-            assert!(pattern.matches(name));
-            assert_eq!(pattern.to_string().parse(), Ok(pattern));
         }
     }
 }

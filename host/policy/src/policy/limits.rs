@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::amount::{Amount, MAX_INTEGER};
 use crate::file::LimitsFile;
 use crate::problem::Problems;
-use crate::{ByteSize, CpuShare, Denial, FuelLimit, Limits, LimitsRequest, Metering};
+use crate::{ByteSize, CallLimits, CpuShare, Denial, FuelLimit, Limits, LimitsRequest, Metering};
 
 /// What a request gets and what it may ask, limit by limit.
 #[derive(Debug, Clone, PartialEq)]
@@ -188,6 +188,8 @@ impl<T: Amount> LimitRule<T> {
     }
 }
 
+const UNCOUNTED_FUEL: &str = "nothing counts fuel where `metering = \"time\"`";
+
 /// Where time is the only meter, a number of instructions is a rule that nothing enforces.
 fn report_uncounted_fuel(limits: &LimitsFile, ceilings: &LimitsFile, metering: Metering, problems: &mut Problems) {
     if metering == Metering::Fuel {
@@ -195,7 +197,7 @@ fn report_uncounted_fuel(limits: &LimitsFile, ceilings: &LimitsFile, metering: M
     }
     for (key, fuel) in [("limits.fuel", limits.fuel), ("ceilings.fuel", ceilings.fuel)] {
         if matches!(fuel, Some(FuelLimit::AtMost(_))) {
-            problems.report(key, "nothing counts fuel where `metering = \"time\"`");
+            problems.report(key, UNCOUNTED_FUEL);
         }
     }
 }
@@ -212,6 +214,17 @@ pub(super) fn report_flaws(asked: &LimitsRequest, problems: &mut Problems) {
     report_flaw(section, PROCESSES, asked.processes, problems);
     report_flaw(section, HANDLES, asked.handles, problems);
     report_flaw(section, OUTPUT, asked.output, problems);
+}
+
+/// Reports limits of a call under which nothing could run, or which no policy can name or enforce.
+pub(super) fn report_call_flaws(section: &str, limits: &CallLimits, metering: Metering, problems: &mut Problems) {
+    report_flaw(section, MEMORY, limits.memory, problems);
+    report_flaw(section, FUEL, limits.fuel, problems);
+    report_flaw(section, TIME, limits.time, problems);
+    report_flaw(section, OUTPUT, limits.output, problems);
+    if metering == Metering::Time && limits.fuel.is_some() {
+        problems.report(format!("{section}.fuel"), UNCOUNTED_FUEL);
+    }
 }
 
 fn report_flaw<T: Amount>(section: &str, key: Key, amount: Option<T>, problems: &mut Problems) {

@@ -6,10 +6,14 @@ mod decide;
 mod env;
 mod limits;
 mod mounts;
+mod pattern;
+mod tools;
 
 use serde::{Serialize, Serializer};
 
 pub use env::{EnvPattern, InvalidEnvPattern};
+pub use pattern::{InvalidNamePattern, NamePattern};
+pub use tools::ToolGrants;
 
 use self::env::EnvRules;
 use self::limits::LimitRules;
@@ -27,6 +31,7 @@ pub struct Policy {
     description: Option<String>,
     mounts: Vec<MountRule>,
     env: EnvRules,
+    tools: ToolGrants,
     limits: LimitRules,
     clocks: Clocks,
     random: Random,
@@ -60,6 +65,7 @@ impl Policy {
             canonical_nans: Some(self.nans),
             mounts: self.mounts.iter().map(MountRule::to_file).collect(),
             env: self.env.to_file(),
+            tools: self.tools.to_file(),
             limits: self.limits.defaults().into(),
             ceilings: self.limits.ceilings().into(),
             clocks: clocks_file(self.clocks),

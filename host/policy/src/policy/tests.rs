@@ -6,6 +6,7 @@ use crate::{
 };
 
 mod properties;
+mod tools;
 
 fn policy(text: &str) -> Policy {
     Policy::from_toml(text).expect("the policy of this test is valid")

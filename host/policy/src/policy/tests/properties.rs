@@ -7,9 +7,11 @@ use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
 
+use crate::call::tests as call;
 use crate::{
     Access, ByteSize, ClockMode, ClocksFile, CpuShare, Denial, EnvFile, FuelLimit, Limits, LimitsFile, LimitsRequest,
     Metering, MountRequest, MountRuleFile, Nans, Policy, PolicyFile, RandomFile, RandomMode, Refusal, Request,
+    ToolRuleFile,
 };
 
 /// Few names, so that rules and requests meet.
@@ -76,21 +78,40 @@ prop_compose! {
 }
 
 prop_compose! {
+    /// An entry of `[[tools]]` without a name.
+    pub(super) fn tool_rule()(
+        functions in option::of(vec("read|li\\*|list|\\*", 0..3)),
+        files in option::of(call::files()),
+        env in option::of(call::env()),
+        limits in call::limits(),
+    ) -> ToolRuleFile {
+        let parsed = |functions: Vec<String>| functions.iter().map(|pattern| pattern.parse().unwrap()).collect();
+        ToolRuleFile { name: None, functions: functions.map(parsed), files, env, limits }
+    }
+}
+
+prop_compose! {
     fn policy_file()(
         description in option::of(any::<String>()),
         metering in option::of(prop::sample::select(vec![Metering::Fuel, Metering::Time])),
         nans in option::of(prop::sample::select(vec![Nans::Native, Nans::Canonical])),
         mounts in vec(mount_rule(), 0..4),
         env in env(),
+        tools in btree_map("[a-c]{1,2}\\*?|\\*", tool_rule(), 0..3),
         limits in limits_file(),
         ceilings in limits_file(),
         seed in option::of(0..i64::MAX as u64),
     ) -> PolicyFile {
         let mut file = PolicyFile { description, metering, mounts, env, ceilings, ..PolicyFile::default() };
         file.canonical_nans = nans;
+        file.tools = tools
+            .into_iter()
+            .map(|(name, rule)| ToolRuleFile { name: Some(name.parse().unwrap()), ..rule })
+            .collect();
         file.limits = lowered(limits, &file.ceilings);
         if metering == Some(Metering::Time) {
             (file.limits.fuel, file.ceilings.fuel) = (None, None);
+            file.tools.iter_mut().for_each(|rule| rule.limits.fuel = None);
         }
         if let Some(seed) = seed {
             file.random = RandomFile { mode: Some(RandomMode::Seeded), seed: Some(seed) };
@@ -211,7 +232,7 @@ fn is_within(a: &Limits, b: &Limits) -> bool {
 }
 
 /// The policy of `file` with the smallest grants of `denials` written into it.
-fn granting(policy: &Policy, denials: &[Denial]) -> Policy {
+pub(super) fn granting(policy: &Policy, denials: &[Denial]) -> Policy {
     let mut table: toml::Table = policy.to_toml().parse().unwrap();
     for denial in denials {
         let grant = denial.smallest_grant.parse().expect("a smallest grant is TOML");
@@ -224,11 +245,22 @@ fn merge(table: &mut toml::Table, grant: toml::Table) {
     for (key, value) in grant {
         match (table.get_mut(&key), value) {
             (Some(toml::Value::Table(known)), toml::Value::Table(grant)) => merge(known, grant),
-            (Some(toml::Value::Array(known)), toml::Value::Array(grant)) => known.extend(grant),
+            (Some(toml::Value::Array(known)), toml::Value::Array(grant)) => {
+                grant.into_iter().for_each(|entry| add(known, entry));
+            }
             (_, value) => {
                 table.insert(key, value);
             }
         }
+    }
+}
+
+/// Takes the place of the entry of the same name where there is one: only those of `[[tools]]` have names.
+fn add(known: &mut Vec<toml::Value>, entry: toml::Value) {
+    let is_same = |known: &&mut toml::Value| known.get("name").is_some_and(|name| entry.get("name") == Some(name));
+    match known.iter_mut().find(is_same) {
+        Some(known) => *known = entry,
+        None => known.push(entry),
     }
 }
 
