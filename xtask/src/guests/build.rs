@@ -28,7 +28,7 @@ pub(super) const C_FLAGS: [&str; 5] = ["-std=c17", "-Oz", "-s", "-Wall", "-Wl,-z
 pub(super) fn compile(guest: &Guest, toolchain: &Toolchain, out: &Path) -> Result<()> {
     match &guest.source {
         Source::Program(program) => install(program, toolchain, out),
-        Source::Crate { folder, target } => build(folder, target, toolchain, out),
+        Source::Crate { folder, target, .. } => build(folder, target, toolchain, out),
         Source::C { file } => cc(file, out),
     }
 }

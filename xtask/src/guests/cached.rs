@@ -56,10 +56,14 @@ fn digest(guest: &Guest, toolchain: &Toolchain) -> Result<String> {
             hasher.update(format!("{program:?} {:?}", build::PROFILE).as_bytes());
             hasher.update(toolchain.identity().as_bytes());
         }
-        Source::Crate { folder, target } => {
+        Source::Crate {
+            folder,
+            target,
+            path_dependencies,
+        } => {
             hasher.update(format!("{target} {:?}", build::PROFILE).as_bytes());
             hasher.update(toolchain.identity().as_bytes());
-            for file in crate_files(folder)? {
+            for file in crate_files(folder, path_dependencies)? {
                 add_file(&mut hasher, &file)?;
             }
         }
@@ -71,14 +75,16 @@ fn digest(guest: &Guest, toolchain: &Toolchain) -> Result<String> {
     Ok(hasher.finalize().to_hex()[..16].to_owned())
 }
 
-/// The crate's files and those of the workspace that say how to compile it.
-fn crate_files(folder: &Path) -> Result<Vec<PathBuf>> {
+/// The files of the crate and its dependencies in the clone, and those of the workspace that say how to compile it.
+fn crate_files(folder: &Path, dependencies: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let workspace = folder.parent().context("a crate lies in a workspace")?;
     let mut files = vec![workspace.join("Cargo.toml"), workspace.join("Cargo.lock")];
-    for entry in WalkDir::new(folder).sort_by_file_name() {
-        let entry = entry?;
-        if entry.file_type().is_file() {
-            files.push(entry.into_path());
+    for folder in dependencies.iter().map(PathBuf::as_path).chain([folder]) {
+        for entry in WalkDir::new(folder).sort_by_file_name() {
+            let entry = entry?;
+            if entry.file_type().is_file() {
+                files.push(entry.into_path());
+            }
         }
     }
     Ok(files)

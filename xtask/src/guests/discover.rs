@@ -1,14 +1,12 @@
 //! Finds what there is to compile.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
-use serde::Deserialize;
+use anyhow::{Context, Result};
 
+use super::manifest::Manifest;
 use super::programs::{self, Program};
 use crate::paths;
-use crate::toolchain::TARGETS;
 
 /// One `.wasm` file to be made.
 pub(super) struct Guest {
@@ -20,10 +18,12 @@ pub(super) struct Guest {
 /// What a guest is compiled from.
 pub(super) enum Source {
     Program(Program),
-    /// A binary crate named as its folder, in the cargo workspace around it.
+    /// A crate with one binary or one `cdylib`, named as its folder, in the cargo workspace around it.
     Crate {
         folder: PathBuf,
         target: String,
+        /// Other folders which it is compiled from.
+        path_dependencies: Vec<PathBuf>,
     },
     C {
         file: PathBuf,
@@ -50,7 +50,7 @@ impl Guest {
             }) => {
                 format!("{package} {version} for {target}: {about} ({licence})")
             }
-            Source::Crate { folder, target } => format!("{} for {target}", relative(folder)),
+            Source::Crate { folder, target, .. } => format!("{} for {target}", relative(folder)),
             Source::C { file } => relative(file),
         }
     }
@@ -76,7 +76,10 @@ pub(super) fn all() -> Result<Vec<Guest>> {
 
 /// A crate compiled for several targets gives one file for each, told apart as `.p1` and `.p2`.
 fn crate_guests(folder: &Path) -> Result<Vec<Guest>> {
-    let targets = targets(&folder.join("Cargo.toml"))?;
+    let Manifest {
+        targets,
+        path_dependencies,
+    } = Manifest::load(folder)?;
     let stem = folder.file_name().context("a crate has a folder")?.to_string_lossy();
     let guest = |target: &String| {
         let preview = target.strip_prefix("wasm32-wasi").unwrap_or(target);
@@ -90,46 +93,11 @@ fn crate_guests(folder: &Path) -> Result<Vec<Guest>> {
             source: Source::Crate {
                 folder: folder.to_owned(),
                 target: target.clone(),
+                path_dependencies: path_dependencies.clone(),
             },
         }
     };
     Ok(targets.iter().map(guest).collect())
-}
-
-/// `package.metadata.palisade.targets` of a crate.
-fn targets(manifest: &Path) -> Result<Vec<String>> {
-    #[derive(Deserialize)]
-    struct Manifest {
-        package: Package,
-    }
-    #[derive(Deserialize)]
-    struct Package {
-        metadata: Metadata,
-    }
-    #[derive(Deserialize)]
-    struct Metadata {
-        palisade: Palisade,
-    }
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Palisade {
-        targets: Vec<String>,
-    }
-    let text = fs::read_to_string(manifest).with_context(|| format!("cannot read {}", manifest.display()))?;
-    let parsed: Result<Manifest, _> = toml::from_str(&text);
-    let targets = parsed
-        .with_context(|| format!("{} is wrong", manifest.display()))?
-        .package
-        .metadata
-        .palisade
-        .targets;
-    let unknown = targets.iter().find(|target| !TARGETS.contains(&target.as_str()));
-    ensure!(
-        unknown.is_none(),
-        "{}: target {unknown:?} is none of {TARGETS:?}",
-        manifest.display()
-    );
-    Ok(targets)
 }
 
 fn c_guests(folder: &Path) -> Result<Vec<Guest>> {
@@ -178,7 +146,7 @@ mod tests {
     #[test]
     fn a_guest_for_two_targets_is_two_files() {
         let names: Vec<String> = all().unwrap().into_iter().map(|guest| guest.name).collect();
-        for name in ["guest.p1", "guest.p2", "checksums", "rg"] {
+        for name in ["guest.p1", "guest.p2", "checksums", "text", "rg"] {
             assert!(names.iter().any(|found| found == name), "{name} is missing: {names:?}");
         }
     }

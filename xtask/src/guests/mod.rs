@@ -3,7 +3,7 @@
 //! | source | becomes |
 //! | --- | --- |
 //! | `tools/programs.toml` | programs of crates.io, at pinned versions |
-//! | `tools/<name>/Cargo.toml` | our own tools |
+//! | `tools/<name>/Cargo.toml` | our own programs, and of `cdylib`s our own tools |
 //! | `tests/guests/wasm/<name>/Cargo.toml` | guests the tests and benchmarks run |
 //! | `tests/guests/c/<name>.c` | the same, in C |
 //!
@@ -12,6 +12,7 @@
 mod build;
 mod cached;
 mod discover;
+mod manifest;
 mod programs;
 
 use anyhow::{Result, bail};
