@@ -1,0 +1,5 @@
+mod examples;
+mod hostile;
+mod properties;
+mod support;
+mod validator;
