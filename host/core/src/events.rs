@@ -1,9 +1,11 @@
 //! What happens on a host, as typed facts which anyone may subscribe to.
 
+use std::sync::{Arc, Weak};
+
 use palisade_policy::Denial;
 use tokio::sync::broadcast;
 
-use crate::{Ending, Limit, ProcessId, SandboxId, State, Usage};
+use crate::{Ending, Limit, ProcessId, SandboxId, State, Usage, host};
 
 /// One fact, in the past tense.
 #[derive(Debug, Clone)]
@@ -13,8 +15,9 @@ pub enum Event {
     SandboxCreated {
         sandbox: SandboxId,
     },
-    /// A request was refused before anything started.
+    /// A request was refused before anything started: that for a sandbox, or one in a sandbox.
     RequestDenied {
+        sandbox: Option<SandboxId>,
         denials: Vec<Denial>,
     },
     StateChanged {
@@ -39,12 +42,42 @@ pub enum Event {
         process: ProcessId,
         denial: Denial,
     },
+    /// A guest wrote a line to its log.
+    GuestLogged {
+        sandbox: SandboxId,
+        process: ProcessId,
+        level: LogLevel,
+        /// What of the guest it is about, as the guest says.
+        context: String,
+        message: String,
+    },
+    /// A guest told how far it has come.
+    GuestProgressed {
+        sandbox: SandboxId,
+        process: ProcessId,
+        done: u64,
+        total: Option<u64>,
+        message: String,
+    },
     /// A limit refused a guest something or ended it; sent when it ends, each limit once.
     LimitHit {
         sandbox: SandboxId,
         process: ProcessId,
         limit: Limit,
     },
+}
+
+/// How much a line of a guest's log matters, as `wasi:logging` has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum LogLevel {
+    Trace,
+    Debug,
+    Info,
+    Warn,
+    Error,
+    Critical,
 }
 
 /// Events which a subscriber can be behind before it loses the oldest.
@@ -68,6 +101,105 @@ impl Bus {
 
     pub(crate) fn subscribe(&self) -> Events {
         Events(self.0.subscribe())
+    }
+}
+
+/// Where one process reports to.
+#[derive(Debug, Clone)]
+pub(crate) struct Reports {
+    host: Weak<host::Inner>,
+    sandbox: SandboxId,
+    process: ProcessId,
+    program: Arc<str>,
+}
+
+/// What a guest reports by itself.
+pub(crate) enum Report {
+    Log {
+        level: LogLevel,
+        context: String,
+        message: String,
+    },
+    Progress {
+        done: u64,
+        total: Option<u64>,
+        message: String,
+    },
+}
+
+impl Reports {
+    pub(crate) fn new(host: &Arc<host::Inner>, sandbox: SandboxId, process: ProcessId, program: &str) -> Self {
+        Self {
+            host: Arc::downgrade(host),
+            sandbox,
+            process,
+            program: program.into(),
+        }
+    }
+
+    /// Reports that nobody hears.
+    #[cfg(test)]
+    pub(crate) fn to_nobody() -> Self {
+        Self {
+            host: Weak::new(),
+            sandbox: SandboxId::random(),
+            process: ProcessId(1),
+            program: "test".into(),
+        }
+    }
+
+    /// Tells the log of the host, and whoever listens.
+    pub(crate) fn tell(&self, report: Report) {
+        let (sandbox, process) = (self.sandbox, self.process);
+        let event = match report {
+            Report::Log {
+                level,
+                context,
+                message,
+            } => {
+                self.trace(level, &context, &message);
+                Event::GuestLogged {
+                    sandbox,
+                    process,
+                    level,
+                    context,
+                    message,
+                }
+            }
+            Report::Progress { done, total, message } => Event::GuestProgressed {
+                sandbox,
+                process,
+                done,
+                total,
+                message,
+            },
+        };
+        if let Some(host) = self.host.upgrade() {
+            host.bus().publish(|| event);
+        }
+    }
+
+    fn trace(&self, level: LogLevel, context: &str, message: &str) {
+        macro_rules! log {
+            ($level:ident) => {
+                tracing::event!(
+                    target: "palisade::guest",
+                    tracing::Level::$level,
+                    sandbox = %self.sandbox,
+                    process = self.process.0,
+                    program = &*self.program,
+                    context,
+                    "{message}"
+                )
+            };
+        }
+        match level {
+            LogLevel::Trace => log!(TRACE),
+            LogLevel::Debug => log!(DEBUG),
+            LogLevel::Info => log!(INFO),
+            LogLevel::Warn => log!(WARN),
+            LogLevel::Error | LogLevel::Critical => log!(ERROR),
+        }
     }
 }
 

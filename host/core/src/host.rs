@@ -13,7 +13,7 @@ use crate::backend::wasm::{self, Compiling, Wasm};
 use crate::events::{Bus, Event, Events};
 use crate::sandbox::Sandbox;
 use crate::state_dir::StateDir;
-use crate::{Error, Kind, Result, SandboxId, SandboxSpec};
+use crate::{Error, Kind, Result, SandboxId, SandboxSpec, Tools};
 
 /// Settings of a [`Host`].
 #[derive(Debug, Clone)]
@@ -70,6 +70,7 @@ pub struct Host {
 pub(crate) struct Inner {
     backend: Arc<dyn Backend>,
     state: StateDir,
+    tools: Tools,
     bus: Bus,
     max_sandboxes: usize,
     sandboxes: Mutex<HashMap<SandboxId, Sandbox>>,
@@ -101,6 +102,7 @@ impl Host {
         let sandboxes = Mutex::default();
         Self {
             inner: Arc::new(Inner {
+                tools: Tools::new(Arc::clone(state.tools()), Arc::clone(&backend)),
                 backend,
                 state,
                 bus: Bus::new(),
@@ -128,6 +130,7 @@ impl Host {
         admission::admit(spec, self.inner.state.path()).inspect_err(|error| {
             if error.kind() == Kind::Denied {
                 self.inner.bus.publish(|| Event::RequestDenied {
+                    sandbox: None,
                     denials: error.denials().to_vec(),
                 });
             }
@@ -172,6 +175,11 @@ impl Host {
     /// Every sandbox, in no order.
     pub fn sandboxes(&self) -> Vec<Sandbox> {
         self.inner.sandboxes().values().cloned().collect()
+    }
+
+    /// The tools of this host.
+    pub fn tools(&self) -> &Tools {
+        &self.inner.tools
     }
 
     /// Everything that happens from now on.

@@ -27,13 +27,15 @@
 //! | [`SandboxSpec`] | what a caller asks for; a [`Policy`](policy::Policy) grants it or says why not |
 //! | [`Sandbox`] | a [`Workspace`] of files, an environment, limits, and the processes which share them |
 //! | [`Program`], [`Command`] | a wasm file; one run of it |
-//! | [`Outcome`] | how a program ended, what it used, what it was refused |
+//! | [`Tools`], [`Tool`], [`Call`] | the registry of components whose functions are called by name; one; one call |
+//! | [`Session`] | an instance of a tool which is kept between calls |
+//! | [`Outcome`] | how a program or call ended, what it used, what it was refused |
 //!
 //! A guest which misbehaves is an [`Outcome`]. An [`Error`] is the caller's or the host's doing.
 //!
 //! # What it does not do
 //!
-//! There is no network for guests, no threads, and no calling of single functions yet. It needs Linux and a tokio
+//! There is no network for guests, and no threads. It needs Linux and a tokio
 //! runtime with time enabled. A guest which computes takes its thread for up to 10 ms at a time: give guests a runtime
 //! with several workers, or one of their own, where other tasks must answer sooner than that.
 //!
@@ -53,6 +55,7 @@ mod outcome;
 mod process;
 mod program;
 mod sandbox;
+mod session;
 mod spec;
 mod state_dir;
 mod stdio;
@@ -60,6 +63,7 @@ mod supervise;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod text;
+mod tool;
 mod workspace;
 
 /// Policies, grants, limits and denials.
@@ -68,7 +72,7 @@ pub use palisade_policy as policy;
 pub use admission::Admission;
 pub use backend::wasm::{COMPILE_PROGRAM, compile_program};
 pub use error::{Error, Kind, Result};
-pub use events::{Delivery, Event, Events};
+pub use events::{Delivery, Event, Events, LogLevel};
 pub use host::{Host, HostConfig};
 pub use ids::{ProcessId, SandboxId};
 pub use lifecycle::State;
@@ -77,6 +81,8 @@ pub use outcome::{Ending, Outcome, Usage};
 pub use process::Process;
 pub use program::{Format, Program};
 pub use sandbox::{Sandbox, SandboxUsage};
-pub use spec::{Command, MountSpec, SandboxSpec};
+pub use session::Session;
+pub use spec::{Call, Command, MountSpec, SandboxSpec};
 pub use stdio::{Device, Output, PipeReader, Stdin};
+pub use tool::{Bytes, Description, Function, Skipped, Tool, ToolEntry, Tools};
 pub use workspace::{ChangedInode, DirEntry, Kind as FileKind, Metadata, Workspace};

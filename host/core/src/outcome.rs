@@ -6,11 +6,13 @@ use palisade_policy::{ByteSize, Denial};
 
 use crate::Limit;
 
-/// The result of one program: its ending, what it used, what it was refused, and its captured output.
+/// The result of one program or call: its ending, what it used, what it was refused, and its captured output.
 #[derive(Debug, Clone)]
 pub struct Outcome {
     /// How it ended.
     pub ending: Ending,
+    /// What a function returned, or the error which it reported; `None` where it returns nothing, or did not return.
+    pub value: Option<serde_json::Value>,
     /// What it used.
     pub usage: Usage,
     /// Limits which refused the guest something, the latest last; it may have gone on after that.
@@ -26,9 +28,9 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Whether the program ended by itself with code 0.
+    /// Whether the program ended by itself with code 0, or the function returned without an error.
     pub fn is_success(&self) -> bool {
-        self.ending == Ending::Exited(0)
+        matches!(self.ending, Ending::Exited(0) | Ending::Returned)
     }
 }
 
@@ -37,6 +39,10 @@ impl Outcome {
 pub enum Ending {
     /// By itself, with the low eight bits of its exit code, as POSIX has it.
     Exited(u8),
+    /// By returning from the function that was called.
+    Returned,
+    /// By returning an error from it: the `error` of a `result`.
+    Failed,
     /// By a trap of its own making: an `unreachable`, a bad memory access, a stack that overflowed.
     Trapped(String),
     /// Because it passed a limit, or trapped after one refused it something.

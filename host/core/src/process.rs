@@ -1,13 +1,15 @@
 //! One program which runs in a sandbox.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use palisade_policy::{ByteSize, Metering};
+use palisade_policy::{ByteSize, FileAccess, Metering};
+use serde_json::Value;
 use tokio::task::JoinHandle;
 
-use crate::backend::{Job, Meter, Preparing};
-use crate::events::Event;
+use crate::backend::{Job, Meter, Preparing, Work};
+use crate::events::{Event, Reports};
 use crate::limits::{Limit, Refusals};
 use crate::stdio::{GuestInput, GuestOutput, OutputBudget, PipeReader};
 use crate::supervise::{Control, End, Supervised, Times};
@@ -80,6 +82,7 @@ pub(crate) struct Launch {
     program: String,
     control: Arc<Control>,
     preparing: Option<Preparing>,
+    time: Duration,
     record: Record,
     progress: Progress,
 }
@@ -99,6 +102,7 @@ struct Record {
     refusals: Arc<Refusals>,
     stdout: GuestOutput,
     stderr: GuestOutput,
+    answer: Option<Arc<OnceLock<Value>>>,
 }
 
 impl Launch {
@@ -106,9 +110,24 @@ impl Launch {
         check_args(&command)?;
         let host = sandbox.host()?;
         let (grants, limits) = (sandbox.grants(), sandbox.limits());
+        let granted = command.granted.as_ref();
+        let own = granted.map(|granted| granted.limits).unwrap_or_default();
+        let output = own.output.map_or(limits.output, |output| output.min(limits.output));
+        let time = own.time.map_or(limits.time, |time| time.min(limits.time));
+        let fuel = [own.fuel, limits.fuel].into_iter().flatten().min();
+        let is_seen = |name: &str| granted.is_none_or(|granted| granted.allows_env(name));
+        let env = sandbox
+            .env()
+            .iter()
+            .filter(|(name, _)| is_seen(name))
+            .cloned()
+            .collect();
+        let files = granted.map_or(FileAccess::ReadWrite, |granted| granted.files);
+        let workspace = sandbox.workspace().narrowed(files);
+        let max_memory = own.memory.map_or(u64::MAX, ByteSize::as_bytes);
         let control = Arc::new(Control::default());
         let process = sandbox.enter(&control)?;
-        let budget = OutputBudget::new(limits.output.as_bytes());
+        let budget = OutputBudget::new(output.as_bytes());
         let (stdout, stdout_reader) = GuestOutput::new(command.stdout.0, command.stdout.1, &budget);
         let (stderr, stderr_reader) = GuestOutput::new(command.stderr.0, command.stderr.1, &budget);
         let record = Record {
@@ -117,15 +136,20 @@ impl Launch {
             refusals: Arc::default(),
             stdout: stdout.clone(),
             stderr: stderr.clone(),
+            answer: match &command.work {
+                Work::Call(call) => Some(Arc::clone(&call.answer)),
+                Work::Run | Work::Serve(_) => None,
+            },
         };
         let program = command.name.clone();
         let mut args = command.args;
         args.insert(0, command.name);
         let job = Job {
             program: command.program,
+            work: command.work,
             args,
-            env: sandbox.env().to_vec(),
-            workspace: sandbox.workspace().clone(),
+            env,
+            workspace,
             stdin: GuestInput::new(command.stdin.0, command.stdin.1),
             stdout,
             stderr,
@@ -133,10 +157,13 @@ impl Launch {
             random: grants.random,
             metering: grants.metering,
             nans: grants.nans,
-            fuel: limits.fuel,
+            fuel,
+            max_memory,
             memory: Arc::clone(sandbox.memory()),
             refusals: Arc::clone(&record.refusals),
             meter: Arc::clone(&record.meter),
+            control: Arc::clone(&control),
+            reports: Reports::new(&host, sandbox.id(), process, &program),
         };
         let progress = Progress::Preparing;
         let preparing = Some(host.backend().prepare(job));
@@ -147,6 +174,7 @@ impl Launch {
             program,
             control,
             preparing,
+            time,
             record,
             progress,
         };
@@ -157,6 +185,11 @@ impl Launch {
                 stderr: stderr_reader,
             },
         ))
+    }
+
+    /// The number of the process.
+    pub(crate) fn id(&self) -> ProcessId {
+        self.process
     }
 
     pub(crate) async fn run(mut self) -> Result<Outcome> {
@@ -172,9 +205,8 @@ impl Launch {
             program: self.program.clone(),
         });
         let (control, cpu) = (Arc::clone(&self.control), Arc::clone(self.sandbox.cpu()));
-        let limit = self.sandbox.limits().time;
         // The program is gone, and all it held is given back, before its end is told.
-        let (end, times) = Supervised::new(running, control, cpu, limit).await;
+        let (end, times) = Supervised::new(running, control, cpu, self.time).await;
         let ending = match end {
             End::Finished(ending) => ending?,
             End::TimedOut => {
@@ -188,6 +220,9 @@ impl Launch {
 
     fn finish(&mut self, ending: Ending, times: Times) -> Outcome {
         self.progress = Progress::Finished;
+        // The call is gone, so that nobody else has it.
+        let answer = self.record.answer.take();
+        let value = answer.and_then(|answer| Arc::unwrap_or_clone(answer).into_inner());
         let record = &self.record;
         if let Ending::LimitReached(limit) = ending {
             record.refusals.hit(limit);
@@ -195,6 +230,7 @@ impl Launch {
         let (denials, more_denials) = record.refusals.denials();
         let outcome = Outcome {
             ending,
+            value,
             usage: record.usage(times),
             limits_hit: record.refusals.limits(),
             denials,

@@ -1,11 +1,13 @@
 //! A program before it runs.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
+use cap_std::fs::Dir;
 use rustix::fs::{Mode, OFlags};
 
 use crate::{Error, Kind, Result};
@@ -24,7 +26,17 @@ struct Inner {
     name: String,
     digest: blake3::Hash,
     format: Format,
-    bytes: Vec<u8>,
+    bytes: Bytes,
+}
+
+enum Bytes {
+    Here(Vec<u8>),
+    /// In a file of ours, and needed only where the program has to be compiled.
+    Stored {
+        folder: Arc<Dir>,
+        file: String,
+        size: u64,
+    },
 }
 
 /// The two forms of WebAssembly.
@@ -49,7 +61,22 @@ impl Program {
             name,
             digest: blake3::hash(&bytes),
             format,
-            bytes,
+            bytes: Bytes::Here(bytes),
+        })))
+    }
+
+    /// A component which was stored as `file`.
+    pub(crate) fn stored(name: &str, digest: blake3::Hash, folder: &Arc<Dir>, file: String) -> io::Result<Self> {
+        let size = folder.symlink_metadata(&file)?.len();
+        Ok(Self(Arc::new(Inner {
+            name: name.to_owned(),
+            digest,
+            format: Format::Component,
+            bytes: Bytes::Stored {
+                folder: Arc::clone(folder),
+                file,
+                size,
+            },
         })))
     }
 
@@ -83,8 +110,41 @@ impl Program {
         self.0.format
     }
 
-    pub(crate) fn bytes(&self) -> &[u8] {
-        &self.0.bytes
+    /// How many bytes it has.
+    pub(crate) fn size(&self) -> u64 {
+        match &self.0.bytes {
+            Bytes::Here(bytes) => bytes.len() as u64,
+            Bytes::Stored { size, .. } => *size,
+        }
+    }
+
+    /// Its bytes. Blocks where they are in a file.
+    ///
+    /// # Errors
+    /// [`Kind::Corrupt`] where the file is not what was stored.
+    pub(crate) fn bytes(&self) -> Result<Cow<'_, [u8]>> {
+        let (folder, file) = match &self.0.bytes {
+            Bytes::Here(bytes) => return Ok(Cow::Borrowed(bytes)),
+            Bytes::Stored { folder, file, .. } => (folder, file),
+        };
+        let corrupt = |why: &str| {
+            let name = self.name();
+            Error::new(
+                Kind::Corrupt,
+                format!("the stored program {name:?} {why}: add it again"),
+            )
+        };
+        let bytes = folder.read(file).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => Error::new(
+                Kind::NotFound,
+                format!("the stored program {:?} was removed", self.name()),
+            ),
+            _ => corrupt("cannot be read").with_source(error),
+        })?;
+        match blake3::hash(&bytes) == self.digest() {
+            true => Ok(Cow::Owned(bytes)),
+            false => Err(corrupt("is damaged")),
+        }
     }
 }
 

@@ -2,18 +2,28 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
-use palisade_policy::{ByteSize, Grants, Limits};
-use tokio::sync::Notify;
+use futures_util::{StreamExt, stream};
+use palisade_policy::{ByteSize, CallGrant, CallRequest, Denial, Grants, Limits, Metering};
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
 
 use crate::admission::Admitted;
+use crate::backend::{Calls, FunctionCall, Work};
 use crate::events::Event;
 use crate::lifecycle::{Input, Load, Step};
 use crate::limits::{Counter, CpuMeter};
 use crate::process::Launch;
+use crate::session::Session;
 use crate::supervise::Control;
 use crate::workspace::{Budgets, Mount, Source};
-use crate::{Command, Error, Kind, Outcome, Process, ProcessId, Result, SandboxId, State, Workspace, host};
+use crate::{
+    Call, Command, Error, Kind, Outcome, Output, Process, ProcessId, Result, SandboxId, State, Tool, Workspace, host,
+};
+
+/// Calls of a batch which are made at one time.
+const BATCH: usize = 16;
 
 /// A handle to one sandbox. Cheap to clone; the sandbox itself belongs to its host and lives until
 /// [`destroy`](Self::destroy), or until the host ends.
@@ -173,6 +183,116 @@ impl Sandbox {
             return Err(Error::new(Kind::InvalidInput, "a pipe needs a reader: use `spawn`"));
         }
         launch.run().await
+    }
+
+    /// Calls a function of a tool, in a fresh instance, on the caller's task. Dropping the future ends the call.
+    ///
+    /// It is a process of the sandbox: it has the sandbox's files, environment and limits, as far as the policy grants
+    /// them to the tool and the call asks for them. What the tool prints is in the outcome's `stdout` and `stderr`.
+    ///
+    /// # Errors
+    /// [`Kind::Denied`] where the policy does not let the function be called;
+    /// [`Kind::NotFound`] where the tool has no such function, [`Kind::InvalidInput`] where the arguments are not those
+    /// that it takes, both before anything runs; otherwise as [`run`](Self::run). What the tool does is in the
+    /// [`Outcome`], an error which it returns too.
+    pub async fn call(&self, call: Call) -> Result<Outcome> {
+        let Call {
+            tool,
+            function,
+            arguments,
+            bytes,
+            request,
+        } = call;
+        tool.function(&function)?;
+        let granted = self.granted(&tool, &function)?.narrow(&request);
+        let call = FunctionCall {
+            function,
+            arguments,
+            bytes,
+            max_answer: self.max_answer(&granted),
+            answer: Arc::default(),
+        };
+        let (launch, _) = Launch::new(self, self.tool_command(&tool, granted, Work::Call(call))?)?;
+        launch.run().await
+    }
+
+    /// Opens a session: an instance of `tool` which is kept between calls, until nobody has called it for `idle`.
+    ///
+    /// It is one process of the sandbox, narrowed as a call is. Its limits are for all its calls together, that of time
+    /// for the time in which it is called; what is left of memory and fuel by one call, the next one has.
+    ///
+    /// # Errors
+    /// [`Kind::Denied`] where the policy lets none of the tool's functions be called, otherwise as [`spawn`](Self::spawn);
+    /// what is wrong with the tool is told by the first call.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn open_session(&self, tool: &Tool, idle: Duration, request: &CallRequest) -> Result<Session> {
+        let functions = &tool.description().functions;
+        let granted = functions
+            .iter()
+            .map(|function| self.grants().tools.judge(tool.name(), &function.name));
+        let granted = granted.reduce(Result::or);
+        let granted = granted.ok_or_else(|| Error::new(Kind::InvalidInput, "the tool has no functions"))?;
+        let granted = granted.map_err(|denial| self.denied(denial))?.narrow(request);
+        let max_answer = self.max_answer(&granted);
+        let (sender, calls) = mpsc::channel(BATCH);
+        let work = Work::Serve(Calls { calls, idle });
+        let (launch, _) = Launch::new(self, self.tool_command(tool, granted, work)?)?;
+        Ok(Session::new(self, tool, max_answer, sender, launch))
+    }
+
+    pub(crate) fn granted(&self, tool: &Tool, function: &str) -> Result<CallGrant> {
+        let granted = self.grants().tools.judge(tool.name(), function);
+        granted.map_err(|denial| self.denied(denial))
+    }
+
+    /// The most that an answer may have: it is output.
+    fn max_answer(&self, granted: &CallGrant) -> u64 {
+        let output = self.limits().output;
+        granted.limits.output.map_or(output, |most| most.min(output)).as_bytes()
+    }
+
+    fn tool_command(&self, tool: &Tool, granted: CallGrant, work: Work) -> Result<Command> {
+        if granted.limits.fuel.is_some() && self.grants().metering == Metering::Time {
+            let why = "the call has a limit of fuel, which nothing counts under a policy with `metering = \"time\"`";
+            return Err(Error::new(Kind::InvalidInput, why));
+        }
+        let command = Command::new(tool.program());
+        let mut command = command.stdout(Output::Capture).stderr(Output::Capture);
+        command.granted = Some(granted);
+        command.work = work;
+        Ok(command)
+    }
+
+    /// Makes several calls at one time, at most 16 of them, each as by [`call`](Self::call); what becomes of one is by
+    /// its key, of equal keys of one of them. Dropping the future ends them all.
+    pub async fn call_all<K: Ord>(&self, calls: impl IntoIterator<Item = (K, Call)>) -> BTreeMap<K, Result<Outcome>> {
+        let calls = calls.into_iter().map(|(key, call)| {
+            let sandbox = self.clone();
+            async move {
+                let mut task = JoinSet::new();
+                task.spawn(async move { sandbox.call(call).await });
+                let ended = task.join_next().await.and_then(Result::ok);
+                let failed = || Err(Error::new(Kind::Internal, "the task of a call failed"));
+                (key, ended.unwrap_or_else(failed))
+            }
+        });
+        stream::iter(calls)
+            .buffer_unordered(BATCH.min(self.limits().processes.max(1) as usize))
+            .collect()
+            .await
+    }
+
+    fn denied(&self, denial: Denial) -> Error {
+        let denials = vec![denial];
+        if let Some(host) = self.inner.host.upgrade() {
+            host.bus().publish(|| Event::RequestDenied {
+                sandbox: Some(self.id()),
+                denials: denials.clone(),
+            });
+        }
+        denials.into()
     }
 
     /// Starts a program on a task of its own. It belongs to the sandbox and goes on if the [`Process`] is dropped.

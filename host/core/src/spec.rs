@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use palisade_policy::{Access, GuestPath, LimitsRequest, Policy};
+use palisade_policy::{Access, CallGrant, CallRequest, GuestPath, LimitsRequest, Policy};
+use serde_json::Value;
 
-use crate::{Device, Output, Program, Stdin};
+use crate::backend::Work;
+use crate::{Bytes, Device, Output, Program, Stdin, Tool};
 
 /// A sandbox as somebody asks for it. Whether it is granted is the policy's to say when it is created.
 #[derive(Debug, Clone)]
@@ -78,6 +80,9 @@ pub struct Command {
     pub(crate) stdin: (Stdin, Device),
     pub(crate) stdout: (Output, Device),
     pub(crate) stderr: (Output, Device),
+    pub(crate) work: Work,
+    /// What it gets of what its sandbox has; `None`: all.
+    pub(crate) granted: Option<CallGrant>,
 }
 
 impl Command {
@@ -90,6 +95,8 @@ impl Command {
             stdin: Default::default(),
             stdout: Default::default(),
             stderr: Default::default(),
+            work: Work::Run,
+            granted: None,
         }
     }
 
@@ -141,6 +148,43 @@ impl Command {
         self.stdin.1 = stdin;
         self.stdout.1 = stdout;
         self.stderr.1 = stderr;
+        self
+    }
+}
+
+/// One call of a tool's function.
+#[derive(Debug)]
+pub struct Call {
+    pub(crate) tool: Tool,
+    pub(crate) function: String,
+    pub(crate) arguments: Value,
+    pub(crate) bytes: Bytes,
+    pub(crate) request: CallRequest,
+}
+
+impl Call {
+    /// Calls `function` of `tool` with an object of arguments by name.
+    pub fn new(tool: &Tool, function: impl Into<String>, arguments: impl Into<Value>) -> Self {
+        Self {
+            tool: tool.clone(),
+            function: function.into(),
+            arguments: arguments.into(),
+            bytes: Bytes::default(),
+            request: CallRequest::default(),
+        }
+    }
+
+    /// Narrows what this call gets: never to more than the policy grants to the tool, and the sandbox has.
+    #[must_use]
+    pub fn narrow(mut self, request: CallRequest) -> Self {
+        self.request = request;
+        self
+    }
+
+    /// How lists of bytes are given in the answer; as base64 by default.
+    #[must_use]
+    pub fn bytes(mut self, bytes: Bytes) -> Self {
+        self.bytes = bytes;
         self
     }
 }

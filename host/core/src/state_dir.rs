@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! STATE/artefacts/            compiled programs, shared by all hosts that use this directory
+//! STATE/tools/                the registry of tools, shared likewise
 //! STATE/scratch/<run>.lock    held for as long as that host runs: made before its folder, removed after it
 //! STATE/scratch/<run>/<sandbox>
 //! ```
@@ -30,6 +31,7 @@ pub(crate) struct StateDir {
     /// Absolute, without symbolic links.
     path: PathBuf,
     artefacts: Arc<Dir>,
+    tools: Arc<Dir>,
     run: Run,
 }
 
@@ -75,6 +77,7 @@ impl StateDir {
         }
         Ok(Self {
             artefacts: Arc::new(Dir::from_std_file(folder("artefacts")?.into())),
+            tools: Arc::new(Dir::from_std_file(folder("tools")?.into())),
             run: Run::start(scratch).map_err(failed)?,
             path,
         })
@@ -87,6 +90,11 @@ impl StateDir {
     /// Where compiled programs are kept.
     pub(crate) fn artefacts(&self) -> &Arc<Dir> {
         &self.artefacts
+    }
+
+    /// Where the registry of tools is kept.
+    pub(crate) fn tools(&self) -> &Arc<Dir> {
+        &self.tools
     }
 
     /// Where the sandboxes of this run have their files.
@@ -288,7 +296,7 @@ mod tests {
 
     #[test]
     fn a_link_in_place_of_a_folder_is_not_followed() {
-        for name in ["scratch", "artefacts"] {
+        for name in ["scratch", "artefacts", "tools"] {
             let temporary = tempfile::tempdir().unwrap();
             let (state, other) = (temporary.path().join("state"), temporary.path().join("other"));
             fs::create_dir(&state).unwrap();

@@ -5,7 +5,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -20,6 +20,12 @@ use crate::limits::CpuMeter;
 pub(crate) struct Control {
     order: AtomicU8,
     waker: AtomicWaker,
+    /// Whether the program waits for something to do, which is not its time.
+    idle: AtomicBool,
+    /// Processor time of the polls which are over, and what the thread had used when the present one began, in
+    /// nanoseconds.
+    busy: AtomicU64,
+    poll_began: AtomicU64,
 }
 
 const RUN: u8 = 0;
@@ -38,6 +44,18 @@ impl Control {
 
     pub(crate) fn resume(&self) {
         self.turn(STAND_STILL, RUN);
+    }
+
+    /// Says, from within a poll, whether the program has nothing to do until it is polled again.
+    pub(crate) fn set_idle(&self, idle: bool) {
+        self.idle.store(idle, Ordering::Relaxed);
+    }
+
+    /// Processor time which the program has used, from within a poll.
+    pub(crate) fn busy(&self) -> Duration {
+        let now = u64::try_from(thread_time().as_nanos()).unwrap_or(u64::MAX);
+        let present = now.saturating_sub(self.poll_began.load(Ordering::Relaxed));
+        Duration::from_nanos(self.busy.load(Ordering::Relaxed).saturating_add(present))
     }
 
     /// The output of `future`, or `None` if a kill comes first.
@@ -163,14 +181,20 @@ impl<F: Future + Unpin> Future for Supervised<F> {
         }
 
         let before = thread_time();
+        let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        this.control.poll_began.store(nanos(before), Ordering::Relaxed);
         let polled = Pin::new(&mut this.future).poll(context);
         let spent = thread_time().saturating_sub(before);
         this.busy += spent;
+        this.control.busy.store(nanos(this.busy), Ordering::Relaxed);
         this.cpu.spend(spent);
 
         match polled {
             Poll::Ready(value) => Poll::Ready((End::Finished(value), this.times(Instant::now()))),
             Poll::Pending => {
+                if this.control.idle.load(Ordering::Relaxed) {
+                    this.suspended_at = Some(Instant::now());
+                }
                 this.wake_after(now, left, context);
                 Poll::Pending
             }

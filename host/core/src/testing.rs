@@ -4,8 +4,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
+
 use crate::backend::{Backend, Job, Preparing, Running};
 use crate::state_dir::StateDir;
+use crate::tool::Description;
 use crate::{Ending, Error, Host, HostConfig, Kind, Program, Result};
 
 /// What a program of [`host`] does.
@@ -50,9 +53,14 @@ pub fn program(behaviour: Behaviour) -> Program {
 struct FakeBackend;
 
 impl Backend for FakeBackend {
+    fn describe(&self, program: Program) -> BoxFuture<'static, Result<Description>> {
+        let message = format!("{:?}: nothing here can be called", program.name());
+        Box::pin(async move { Err(Error::new(Kind::Unsupported, message)) })
+    }
+
     fn prepare(&self, job: Job) -> Preparing {
         Box::pin(async move {
-            let running: Running = match job.program.bytes()[HEADER.len()..] {
+            let running: Running = match job.program.bytes()?[HEADER.len()..] {
                 [0, code] => Box::pin(async move { Ok(Ending::Exited(code)) }),
                 [1, _] => Box::pin(std::future::pending()),
                 [2, _] => return Err(Error::new(Kind::InvalidInput, "it was told to refuse")),

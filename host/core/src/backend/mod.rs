@@ -3,19 +3,29 @@
 pub(crate) mod wasm;
 
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use palisade_policy::{Clocks, Metering, Nans, Random};
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot};
 
+use crate::events::Reports;
 use crate::limits::{Counter, Limit, Refusals};
 use crate::stdio::{GuestInput, GuestOutput};
-use crate::{Ending, Program, Result, Workspace};
+use crate::supervise::Control;
+use crate::tool::{Bytes, Description};
+use crate::{Ending, Outcome, Program, Result, Workspace};
 
 /// A way of running programs.
 pub(crate) trait Backend: Send + Sync + 'static {
     /// Makes the program of `job` ready. An error means that it cannot be run.
     fn prepare(&self, job: Job) -> Preparing;
+
+    /// Finds what a component offers to be called.
+    fn describe(&self, program: Program) -> BoxFuture<'static, Result<Description>>;
 }
 
 /// What is done before a program starts, and does not count as its time: compiling it, say.
@@ -30,6 +40,7 @@ pub(crate) type Running = Pin<Box<dyn Future<Output = Result<Ending>> + Send>>;
 /// One program to run, with all that it was granted.
 pub(crate) struct Job {
     pub program: Program,
+    pub work: Work,
     /// The first is the name that the program sees as its own.
     pub args: Vec<String>,
     pub env: Vec<(String, String)>,
@@ -45,9 +56,55 @@ pub(crate) struct Job {
     pub fuel: Option<u64>,
     /// The memory of the whole sandbox.
     pub memory: Arc<Counter>,
+    /// The most of it that this one may hold, in bytes.
+    pub max_memory: u64,
     pub refusals: Arc<Refusals>,
+    /// Who measures its time.
+    pub control: Arc<Control>,
+    /// Where what it reports by itself goes.
+    pub reports: Reports,
     /// What the program uses, counted as it runs, so that it is known however the program ends.
     pub meter: Arc<Meter>,
+}
+
+/// What is done with a program.
+#[derive(Debug)]
+pub(crate) enum Work {
+    /// It is run as a command.
+    Run,
+    /// One function is called.
+    Call(FunctionCall),
+    /// Functions are called in one instance, as calls come.
+    Serve(Calls),
+}
+
+/// The calls of a session.
+#[derive(Debug)]
+pub(crate) struct Calls {
+    pub calls: mpsc::Receiver<SessionCall>,
+    /// How long there may be none.
+    pub idle: Duration,
+}
+
+/// One of them.
+#[derive(Debug)]
+pub(crate) struct SessionCall {
+    pub call: FunctionCall,
+    /// Set when it begins.
+    pub begun: Arc<AtomicBool>,
+    pub ended: oneshot::Sender<Result<Outcome>>,
+}
+
+/// One function to be called.
+#[derive(Debug)]
+pub(crate) struct FunctionCall {
+    pub function: String,
+    pub arguments: Value,
+    pub bytes: Bytes,
+    /// The most that the answer may have as JSON, in bytes.
+    pub max_answer: u64,
+    /// Where the answer goes, or the error which the function returned.
+    pub answer: Arc<OnceLock<Value>>,
 }
 
 /// What one process has used so far.

@@ -68,6 +68,16 @@ impl Refusals {
         (inner.denials.clone(), inner.more_denials)
     }
 
+    /// What there was so far: denials, how many more there were, limits. It begins anew from here.
+    pub(crate) fn take(&self) -> (Vec<Denial>, u64, Vec<Limit>) {
+        let Inner {
+            denials,
+            more_denials,
+            limits,
+        } = std::mem::take(&mut *self.lock());
+        (denials, more_denials, limits)
+    }
+
     /// Charges for `names` which were looked up or listed for the process.
     pub(crate) fn charge_names(&self, names: usize) {
         self.unpaid_names.fetch_add(names as u64, Ordering::Relaxed);

@@ -103,6 +103,14 @@ impl GuestOutput {
         Ok(taken.map_or(Wrote::Closed, Wrote::Bytes))
     }
 
+    /// Counts output which goes another way. Fails when the limit leaves less.
+    pub(crate) fn spend(&self, bytes: usize) -> Result<(), Stop> {
+        match self.budget.take(bytes as u64) == bytes as u64 {
+            true => Ok(()),
+            false => Err(Stop::Limit(Limit::Output)),
+        }
+    }
+
     /// How many bytes a write would take now.
     pub(crate) fn room(&self) -> usize {
         match &*self.sink {

@@ -19,6 +19,16 @@ pub(super) fn deny_write(refusals: &Refusals, path: &str, mount: Option<&GuestPa
     Errno::ROFS
 }
 
+/// Notes that a tool may not write to `path`, whatever its sandbox may.
+pub(super) fn deny_tool_write(refusals: &Refusals, path: &str) -> Errno {
+    refusals.deny(Denial {
+        rule: "tools".to_owned(),
+        asked: format!("write {path}"),
+        smallest_grant: "files = \"read-write\" for the tool, and for the call".to_owned(),
+    });
+    Errno::ROFS
+}
+
 /// Notes that `path` is below a `directory` which neither the root nor a mount holds.
 pub(super) fn deny_missing(refusals: &Refusals, path: &str, directory: &str) {
     refusals.deny(Denial {

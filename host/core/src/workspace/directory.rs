@@ -3,11 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use palisade_policy::GuestPath;
+use palisade_policy::{Access, GuestPath};
 use rustix::fs::{AtFlags, Mode, OFlags, fsync, openat, utimensat};
 
 use super::changes::Aspect;
-use super::denials::deny_write;
+use super::denials::{deny_tool_write, deny_write};
 use super::identity::Identity;
 use super::listing::{Entry, Listing, Reading};
 use super::place::{Place, stat_at};
@@ -41,6 +41,8 @@ pub(crate) struct Directory(pub(super) Arc<Held>);
 pub(super) struct Held {
     pub shared: Arc<Shared>,
     pub refusals: Arc<Refusals>,
+    /// The most that whoever has it may do, whatever its mount allows.
+    pub access: Access,
     pub place: Place,
     /// Where it was when it was opened, unless that is too long to be kept.
     pub path: Option<Arc<str>>,
@@ -58,10 +60,11 @@ pub(super) enum Handles {
 }
 
 impl Directory {
-    pub(super) fn root(shared: &Arc<Shared>, refusals: &Arc<Refusals>, handles: Handles) -> Self {
+    pub(super) fn root(shared: &Arc<Shared>, refusals: &Arc<Refusals>, access: Access, handles: Handles) -> Self {
         Self(Arc::new(Held {
             shared: Arc::clone(shared),
             refusals: Arc::clone(refusals),
+            access,
             place: Place::root(shared),
             path: Some(Arc::from("/")),
             handles,
@@ -73,6 +76,7 @@ impl Directory {
         Self(Arc::new(Held {
             shared: Arc::clone(&self.0.shared),
             refusals: Arc::clone(&self.0.refusals),
+            access: self.0.access,
             place,
             path,
             handles: self.0.handles,
@@ -91,7 +95,7 @@ impl Directory {
 
     /// Whether entries may be created, changed or removed here.
     pub(crate) fn is_writable(&self) -> bool {
-        self.0.place.is_writable(&self.0.shared)
+        self.0.access == Access::ReadWrite && self.0.place.is_writable(&self.0.shared)
     }
 
     pub(crate) fn stat(&self, path: &str, follow: Follow) -> FsResult<Stat> {
@@ -213,6 +217,12 @@ impl Directory {
     }
 
     fn check_place(&self, place: &Place, path: Option<&str>) -> FsResult<()> {
+        if self.0.access == Access::ReadOnly {
+            return Err(deny_tool_write(
+                &self.0.refusals,
+                path.unwrap_or("something deep below"),
+            ));
+        }
         if place.is_writable(&self.0.shared) {
             return Ok(());
         }

@@ -8,7 +8,7 @@ use rustix::fs::{fdatasync, fstat, fsync, ftruncate, futimens};
 use rustix::io::{pread, pwrite};
 
 use super::blocking::Started;
-use super::denials::deny_write;
+use super::denials::{deny_tool_write, deny_write};
 use super::identity::Identity;
 use super::inode::{Inode, State};
 use super::stat::{NewTime, Stat, timestamps};
@@ -31,6 +31,8 @@ pub(super) struct Handle {
     pub write: bool,
     pub path: Option<Arc<str>>,
     pub refusals: Arc<Refusals>,
+    /// The most that whoever has it may do, whatever its mount allows.
+    pub access: Access,
     /// Its part of the limit of handles.
     pub _lease: Option<Lease>,
 }
@@ -197,13 +199,14 @@ impl File {
     }
 
     fn check_mount(&self) -> FsResult<()> {
+        let path = || self.0.path.as_deref().unwrap_or("a file");
+        if self.0.access == Access::ReadOnly {
+            return Err(deny_tool_write(&self.0.refusals, path()));
+        }
         let mount = self.0.inode.mount();
         match mount.access {
             Access::ReadWrite => Ok(()),
-            Access::ReadOnly => {
-                let path = self.0.path.as_deref().unwrap_or("a file");
-                Err(deny_write(&self.0.refusals, path, Some(&mount.at)))
-            }
+            Access::ReadOnly => Err(deny_write(&self.0.refusals, path(), Some(&mount.at))),
         }
     }
 

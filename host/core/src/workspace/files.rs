@@ -145,7 +145,12 @@ impl Workspace {
     /// Does `work` with the root and `path` relative to it; says what was to be done if it fails.
     fn at<T>(&self, verb: &str, path: &str, work: impl FnOnce(&Directory, &str) -> FsResult<T>) -> crate::Result<T> {
         let refusals = Arc::new(Refusals::default());
-        let root = Directory::root(&self.shared, &refusals, Handles::Free);
+        let root = Directory::root(
+            &self.shared,
+            &refusals,
+            palisade_policy::Access::ReadWrite,
+            Handles::Free,
+        );
         let done = relative(path).and_then(|path| work(&root, &path));
         done.map_err(|errno| error(verb, path, errno, &refusals))
     }

@@ -183,7 +183,7 @@ impl Directory {
     /// The inode number of the directory above a mount point or a directory above one.
     fn inode_above_in_table(&self) -> FsResult<u64> {
         let path = self.0.place.node.map_or("/", |node| self.0.shared.table.path_of(node));
-        let root = Self::root(&self.0.shared, &self.0.refusals, self.0.handles);
+        let root = Self::root(&self.0.shared, &self.0.refusals, self.0.access, self.0.handles);
         let above = path.rsplit_once('/').map_or("", |(above, _)| above);
         root.stat(&format!(".{above}"), Follow::No).map(|stat| stat.inode)
     }

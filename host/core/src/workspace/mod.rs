@@ -40,7 +40,7 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::SystemTime;
 
-use palisade_policy::{Access, GuestPath};
+use palisade_policy::{Access, FileAccess, GuestPath};
 pub(crate) use rustix::io::Errno;
 
 pub(crate) use self::blocking::Started;
@@ -70,6 +70,8 @@ pub(crate) type FsResult<T> = Result<T, Errno>;
 #[derive(Clone, Debug)]
 pub struct Workspace {
     shared: Arc<Shared>,
+    /// The most that guests may do by this clone, whatever the mounts allow; `None`: they see no files.
+    guests: Option<Access>,
 }
 
 /// Where a mount's files come from.
@@ -132,6 +134,7 @@ impl Workspace {
             born: SystemTime::now(),
         };
         Ok(Self {
+            guests: Some(Access::ReadWrite),
             shared: Arc::new(shared),
         })
     }
@@ -150,12 +153,33 @@ impl Workspace {
 
     /// The directory `/`, for one process: what it and all that is opened from it refuses is noted in `refusals`.
     pub(crate) fn root(&self, refusals: &Arc<Refusals>) -> FsResult<Directory> {
-        Ok(Directory::root(&self.shared, refusals, directory::Handles::Counted))
+        let access = self.guests.ok_or(Errno::ACCESS)?;
+        Ok(Directory::root(
+            &self.shared,
+            refusals,
+            access,
+            directory::Handles::Counted,
+        ))
+    }
+
+    /// The same files, of which guests see no more than this.
+    pub(crate) fn narrowed(&self, files: FileAccess) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            guests: match files {
+                FileAccess::None => None,
+                FileAccess::ReadOnly => self.guests.map(|_| Access::ReadOnly),
+                FileAccess::ReadWrite => self.guests,
+            },
+        }
     }
 
     /// What a WASI program gets as preopens: the mounts as their requester spelled them, in order, then "/" unless one
     /// of them is it.
     pub(crate) fn preopens(&self, refusals: &Arc<Refusals>) -> FsResult<Vec<(String, Directory)>> {
+        if self.guests.is_none() {
+            return Ok(Vec::new());
+        }
         let root = self.root(refusals)?;
         let mut preopens = Vec::new();
         for (_, mount) in self.shared.table.mounts() {

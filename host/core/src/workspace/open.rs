@@ -193,6 +193,7 @@ impl Directory {
             write: how.write,
             path,
             refusals,
+            access: self.0.access,
             _lease: lease,
         }))
     }

@@ -1,5 +1,6 @@
 //! Compiling in a process of its own: it can be stopped, and what it may hold is bounded by the kernel.
 
+use std::borrow::Cow;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -54,7 +55,7 @@ pub(super) async fn compile(
     let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
     let order = Order {
         name: program.name().chars().take(1000).collect(),
-        size: program.bytes().len() as u64,
+        size: program.size(),
         metering: variant.metering,
         nans: variant.nans,
         memory: compiling.memory.as_bytes(),
@@ -62,6 +63,10 @@ pub(super) async fn compile(
     };
     let mut order = serde_json::to_vec(&order).map_err(|error| failed(error.into()))?;
     order.push(b'\n');
+    let source = program.clone();
+    let bytes = tokio::task::spawn_blocking(move || source.bytes().map(Cow::into_owned))
+        .await
+        .map_err(|error| failed(error.into()))??;
     let mut child = tokio::process::Command::new(compiler)
         .arg(COMPILE_PROGRAM)
         .env_clear()
@@ -80,7 +85,7 @@ pub(super) async fn compile(
     let give = async {
         // One which refuses the program ends before it has read all.
         let _ = stdin.write_all(&order).await;
-        let _ = stdin.write_all(program.bytes()).await;
+        let _ = stdin.write_all(&bytes).await;
     };
     let (_, artefact, message) = tokio::join!(
         give,

@@ -1,17 +1,19 @@
 //! Programs ready to run, kept in memory.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared, WeakShared};
-use wasmtime::InstancePre;
+use wasmtime::component::types::ComponentItem;
+use wasmtime::{InstancePre, component};
 use wasmtime_wasi::p2::bindings::CommandPre;
 
 use super::engine::Variant;
+use super::functions::Functions;
 use super::workshop::Workshop;
 use super::{p1, p2};
-use crate::{Program, Result};
+use crate::{Error, Kind, Program, Result};
 
 /// Programs kept ready in memory.
 const MAX_READY: usize = 256;
@@ -20,7 +22,67 @@ const MAX_READY: usize = 256;
 #[derive(Clone)]
 pub(super) enum Compiled {
     Module(InstancePre<p1::State>),
-    Component(CommandPre<p2::State>),
+    Component(Arc<Linked>),
+}
+
+/// A component with all that it imports.
+pub(super) struct Linked {
+    pub(super) instance: component::InstancePre<p2::State>,
+    /// How it is run as a command, where it is one.
+    pub(super) command: Option<CommandPre<p2::State>>,
+    functions: OnceLock<Result<Functions, String>>,
+}
+
+impl Linked {
+    pub(super) fn new(instance: component::InstancePre<p2::State>) -> wasmtime::Result<Self> {
+        let ty = instance.component().component_type();
+        let is_command = ty
+            .exports(instance.engine())
+            .any(|(name, _)| name.starts_with("wasi:cli/run@"));
+        let command = is_command.then(|| CommandPre::new(instance.clone())).transpose()?;
+        Ok(Self {
+            instance,
+            command,
+            functions: OnceLock::new(),
+        })
+    }
+
+    /// The names of what it imports.
+    pub(super) fn imports(&self) -> Vec<String> {
+        let ty = self.instance.component().component_type();
+        // The types of a world are imports too, and nothing that a host provides.
+        let is_provided = |item: &ComponentItem| !matches!(item, ComponentItem::Type(_) | ComponentItem::Resource(_));
+        ty.imports(self.instance.engine())
+            .filter(|(_, import)| is_provided(&import.ty))
+            .map(|(name, _)| name.to_owned())
+            .collect()
+    }
+
+    /// Finds what of it can be called, on another thread: a component may have thousands.
+    pub(super) async fn find_functions(self: &Arc<Self>) -> Result<()> {
+        if self.functions.get().is_some() {
+            return Ok(());
+        }
+        let linked = Arc::clone(self);
+        let find = move || {
+            linked.functions.get_or_init(|| linked.found());
+        };
+        tokio::task::spawn_blocking(find)
+            .await
+            .map_err(|error| Error::new(Kind::Internal, "looking for functions failed").with_source(error))
+    }
+
+    fn found(&self) -> Result<Functions, String> {
+        Functions::of(self.instance.engine(), self.instance.component())
+    }
+
+    /// What of it can be called.
+    pub(super) fn functions(&self, program: &Program) -> Result<&Functions> {
+        let functions = self.functions.get_or_init(|| self.found());
+        functions
+            .as_ref()
+            .map_err(|why| Error::new(Kind::InvalidInput, format!("{:?} is no tool: {why}", program.name())))
+    }
 }
 
 /// All programs of one host that are ready, and the way to make more.

@@ -15,7 +15,7 @@ use crate::{Error, Kind, Result};
 const TICK: Duration = Duration::from_millis(10);
 
 /// What differs between engines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(crate) struct Variant {
     pub metering: Metering,
     pub nans: Nans,

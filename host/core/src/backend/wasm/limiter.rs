@@ -24,12 +24,15 @@ pub(crate) struct Limiter {
     refusals: Arc<Refusals>,
     meter: Arc<Meter>,
     held: u64,
+    /// The most that this store may hold.
+    most: u64,
 }
 
 impl Limiter {
-    pub(crate) fn new(memory: Arc<Counter>, refusals: Arc<Refusals>, meter: Arc<Meter>) -> Self {
+    pub(crate) fn new(memory: Arc<Counter>, most: u64, refusals: Arc<Refusals>, meter: Arc<Meter>) -> Self {
         Self {
             memory,
+            most,
             refusals,
             meter,
             held: 0,
@@ -41,7 +44,7 @@ impl Limiter {
             return false;
         }
         let more = (desired.saturating_sub(current) as u64).saturating_mul(unit);
-        if self.memory.take(more).is_err() {
+        if self.held.saturating_add(more) > self.most || self.memory.take(more).is_err() {
             self.refusals.hit(Limit::Memory);
             return false;
         }

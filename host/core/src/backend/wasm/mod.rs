@@ -2,18 +2,24 @@
 
 mod apart;
 mod artefacts;
+mod call;
 mod clocks;
 mod compiled;
+mod docs;
 mod engine;
+mod functions;
 mod limiter;
 pub(crate) mod p1;
 pub(crate) mod p2;
+mod session;
+mod values;
 mod workshop;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use cap_std::fs::Dir;
+use futures_util::future::BoxFuture;
 use palisade_policy::{Metering, Random};
 use wasmtime::{CallHook, InstancePre, Store, StoreContextMut, Trap, UpdateDeadline};
 use wasmtime_wasi::p2::bindings::CommandPre;
@@ -26,12 +32,14 @@ use self::engine::{Engines, Variant};
 use self::limiter::Limiter;
 pub(crate) use self::workshop::Compiling;
 use self::workshop::Workshop;
-use crate::backend::{Backend, Job, Meter, Preparing, Running, Stop};
-use crate::limits::{Limit, Refusals};
+use crate::backend::{Backend, Job, Meter, Preparing, Running, Stop, Work};
+use crate::events::Reports;
+use crate::limits::{Counter, Limit, Refusals};
 use crate::stdio::{GuestInput, GuestOutput};
 use crate::text::shown;
+use crate::tool::Description;
 use crate::workspace::Errno;
-use crate::{Ending, Error, Kind, Result, Workspace};
+use crate::{Ending, Error, Kind, Program, Result, Workspace};
 
 /// What every host call costs in fuel, beside what it charges for bytes and names: about what it costs in time, in
 /// the time that an instruction takes.
@@ -85,11 +93,44 @@ impl Backend for Wasm {
                 metering: job.metering,
                 nans: job.nans,
             };
-            let running: Running = match programs.get(&job.program, variant).await? {
-                Compiled::Module(program) => Box::pin(run_module(program, job)),
-                Compiled::Component(program) => Box::pin(run_component(program, job)),
+            match (programs.get(&job.program, variant).await?, &job.work) {
+                (Compiled::Module(program), Work::Run) => Ok(Box::pin(run_module(program, job)) as Running),
+                (Compiled::Component(linked), Work::Run) => match &linked.command {
+                    Some(command) => Ok(Box::pin(run_component(command.clone(), job)) as Running),
+                    None => {
+                        let why = "it exports no `wasi:cli/run`, so it is a library and not a program";
+                        Err(workshop::refuse(&job.program, &wasmtime::format_err!("{why}")))
+                    }
+                },
+                (Compiled::Component(linked), Work::Call(_)) => call::prepare(linked, job).await,
+                (Compiled::Component(linked), Work::Serve(_)) => session::prepare(linked, job).await,
+                (Compiled::Module(_), Work::Call(_) | Work::Serve(_)) => Err(Error::new(
+                    Kind::InvalidInput,
+                    format!(
+                        "{:?} is a module: only a component has functions to be called",
+                        job.program.name()
+                    ),
+                )),
+            }
+        })
+    }
+
+    fn describe(&self, program: Program) -> BoxFuture<'static, Result<Description>> {
+        let programs = Arc::clone(&self.programs);
+        Box::pin(async move {
+            let Compiled::Component(linked) = programs.get(&program, Variant::default()).await? else {
+                return Err(Error::new(
+                    Kind::InvalidInput,
+                    format!(
+                        "{:?} is a module: only a component has functions to be called",
+                        program.name()
+                    ),
+                ));
             };
-            Ok(running)
+            let work = move || linked.functions(&program)?.describe(&program, linked.imports());
+            tokio::task::spawn_blocking(work)
+                .await
+                .map_err(|error| Error::new(Kind::Internal, "describing a component failed").with_source(error))?
         })
     }
 }
@@ -142,6 +183,8 @@ pub(crate) struct ProcessState {
     pub clocks: Arc<dyn Clocks>,
     pub random: Box<dyn wasmtime_wasi::Rng + Send>,
     pub meter: Arc<Meter>,
+    pub reports: Reports,
+    memory: Arc<Counter>,
     limiter: Limiter,
 }
 
@@ -159,8 +202,15 @@ impl ProcessState {
                 Random::Real => wasmtime_wasi::thread_rng(),
                 Random::Seeded { seed } => clocks::seeded(seed),
             },
-            limiter: Limiter::new(job.memory, Arc::clone(&job.refusals), Arc::clone(&job.meter)),
+            memory: Arc::clone(&job.memory),
+            limiter: Limiter::new(
+                job.memory,
+                job.max_memory,
+                Arc::clone(&job.refusals),
+                Arc::clone(&job.meter),
+            ),
             meter: job.meter,
+            reports: job.reports,
             refusals: job.refusals,
         }
     }
@@ -173,6 +223,15 @@ impl ProcessState {
     /// The bytes of the environment as `NAME=VALUE`, each ended by a zero.
     fn env_bytes(&self) -> usize {
         self.env.iter().map(|(name, value)| name.len() + value.len() + 2).sum()
+    }
+}
+
+impl ProcessState {
+    /// What the host may hold for a value on its way out: a part of what the sandbox may have.
+    fn max_lifted(&self) -> usize {
+        usize::try_from(self.memory.limit() / 4)
+            .unwrap_or(usize::MAX)
+            .max(1 << 20)
     }
 }
 
@@ -294,6 +353,10 @@ fn ending_of(error: &wasmtime::Error, fuel: Option<u64>, refusals: &Refusals) ->
             Kind::Exhausted,
             "the host has no room for another instance: raise `instances`",
         ));
+    }
+    // Wasmtime keeps the type of this one to itself.
+    if error.root_cause().to_string().contains("too much data is being copied") {
+        return Ok(Ending::LimitReached(Limit::Memory));
     }
     if error.downcast_ref::<Trap>() == Some(&Trap::OutOfFuel) {
         return Ok(match fuel {

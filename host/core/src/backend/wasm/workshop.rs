@@ -17,10 +17,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use wasmparser::{Parser, Payload};
 use wasmtime::component::Component;
 use wasmtime::{ExternType, Module};
-use wasmtime_wasi::p2::bindings::CommandPre;
 
 use super::artefacts::Artefacts;
-use super::compiled::{Compiled, Made};
+use super::compiled::{Compiled, Linked, Made};
 use super::engine::{Engine, Engines, Variant};
 use super::{apart, p1};
 use crate::text::shown;
@@ -232,7 +231,7 @@ fn failed(error: impl std::error::Error + Send + Sync + 'static) -> Error {
 }
 
 fn check_size(program: &Program, most: ByteSize) -> Result<()> {
-    let bytes = program.bytes().len() as u64;
+    let bytes = program.size();
     if bytes <= most.as_bytes() {
         return Ok(());
     }
@@ -247,16 +246,17 @@ fn check_size(program: &Program, most: ByteSize) -> Result<()> {
 
 /// Compiles a program to an artefact.
 pub(super) fn compile(engine: &wasmtime::Engine, program: &Program) -> Result<Vec<u8>> {
-    check_functions(program)?;
+    let bytes = program.bytes()?;
+    check_functions(program, &bytes)?;
     match program.format() {
-        Format::Module => engine.precompile_module(program.bytes()),
-        Format::Component => engine.precompile_component(program.bytes()),
+        Format::Module => engine.precompile_module(&bytes),
+        Format::Component => engine.precompile_component(&bytes),
     }
     .map_err(|error| refuse(program, &error))
 }
 
-fn check_functions(program: &Program) -> Result<()> {
-    for payload in Parser::new(0).parse_all(program.bytes()) {
+fn check_functions(program: &Program, bytes: &[u8]) -> Result<()> {
+    for payload in Parser::new(0).parse_all(bytes) {
         // What cannot be parsed is for the compiler to explain.
         let Ok(Payload::CodeSectionEntry(function)) = payload else {
             continue;
@@ -276,7 +276,7 @@ fn check_functions(program: &Program) -> Result<()> {
     Ok(())
 }
 
-fn refuse(program: &Program, error: &wasmtime::Error) -> Error {
+pub(super) fn refuse(program: &Program, error: &wasmtime::Error) -> Error {
     let what = match program.format() {
         Format::Module => "module",
         Format::Component => "component",
@@ -368,13 +368,7 @@ impl Artefact for Component {
     }
 
     fn link(&self, engine: &Engine) -> wasmtime::Result<Compiled> {
-        let ty = self.component_type();
-        let mut exports = ty.exports(&engine.wasmtime).map(|(name, _)| name);
-        if !exports.any(|name| name.starts_with("wasi:cli/run@")) {
-            wasmtime::bail!("it exports no `wasi:cli/run`, so it is a library and not a program");
-        }
-        Ok(Compiled::Component(CommandPre::new(
-            engine.components.instantiate_pre(self)?,
-        )?))
+        let instance = engine.components.instantiate_pre(self)?;
+        Ok(Compiled::Component(Arc::new(Linked::new(instance)?)))
     }
 }

@@ -15,6 +15,7 @@ mod file_streams;
 mod filesystem;
 mod io;
 mod random;
+mod reports;
 mod sockets;
 mod stdio;
 
@@ -91,11 +92,12 @@ impl HasState for State {
     }
 }
 
-/// Adds all of `wasi:cli/imports`, in every 0.2 version.
+/// Adds all of `wasi:cli/imports`, in every 0.2 version, and what tools report by.
 pub(crate) fn add_to_linker<T: HasState>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     add_io(linker)?;
     add_process(linker)?;
     add_sockets(linker)?;
+    reports::add_to_linker(linker)?;
     bindings::types::add_to_linker::<T, HasSelf<State>>(linker, T::p2)?;
     bindings::preopens::add_to_linker::<T, HasSelf<State>>(linker, T::p2)
 }

@@ -12,7 +12,8 @@ use super::super::{MODULE, State, add_to_linker};
 use crate::Program;
 use crate::backend::wasm::ProcessState;
 use crate::backend::wasm::clocks::Clocks;
-use crate::backend::{Job, Meter, Stop};
+use crate::backend::{Job, Meter, Stop, Work};
+use crate::events::Reports;
 use crate::limits::Counter;
 use crate::stdio::{Device, GuestInput, GuestOutput, Output, OutputBudget, Stdin};
 use crate::workspace::{Budgets, Mount, Source, Workspace};
@@ -107,6 +108,8 @@ impl Guest {
         let (stdout, stderr) = (output(), output());
         let mut process = ProcessState::new(Job {
             program: Program::from_bytes("test", &b"\0asm\x01\0\0\0"[..]).unwrap(),
+            work: Work::Run,
+            control: Arc::default(),
             args: Vec::new(),
             env: Vec::new(),
             workspace,
@@ -119,7 +122,9 @@ impl Guest {
             nans: Default::default(),
             fuel: None,
             memory: Counter::new(1 << 30),
+            max_memory: u64::MAX,
             refusals: Arc::default(),
+            reports: Reports::to_nobody(),
             meter: Arc::default(),
         });
         process.clocks = Arc::new(FixedClocks);

@@ -1,0 +1,129 @@
+//! Calls one function of a component, in a fresh instance.
+
+use std::io;
+use std::sync::Arc;
+
+use serde_json::Value;
+use wasmtime::Store;
+use wasmtime::component::{Instance, Val};
+
+use super::compiled::Linked;
+use super::functions::{Exported, Returns};
+use super::values::BadResult;
+use super::{ProcessState, Run, ending_of, fuel, p2};
+use crate::backend::{FunctionCall, Job, Running, Work};
+use crate::limits::{Limit, Refusals};
+use crate::{Ending, Error, Kind, Result};
+
+/// What arguments may take in the host's memory, in bytes, before they are the guest's.
+const MAX_ARGUMENTS: usize = 256 << 20;
+
+/// What an answer may take there.
+const MAX_ANSWER: usize = 128 << 20;
+
+/// Checks the function and its arguments: an error is told before anything runs.
+pub(super) async fn prepare(linked: Arc<Linked>, mut job: Job) -> Result<Running> {
+    linked.find_functions().await?;
+    let Work::Call(call) = std::mem::replace(&mut job.work, Work::Run) else {
+        return Err(Error::new(Kind::Internal, "no function is named"));
+    };
+    let exported = linked.functions(&job.program)?.get(&job.program, &call.function)?;
+    let arguments = arguments(exported, &call)?;
+    Ok(Box::pin(run(linked, job, call, arguments)))
+}
+
+pub(super) fn arguments(exported: &Exported, call: &FunctionCall) -> Result<Vec<Val>> {
+    let arguments = exported.signature.arguments(&call.arguments, MAX_ARGUMENTS);
+    arguments.map_err(|bad| Error::new(Kind::InvalidInput, format!("{}: {bad}", call.function)))
+}
+
+async fn run(linked: Arc<Linked>, job: Job, call: FunctionCall, arguments: Vec<Val>) -> Result<Ending> {
+    let exported = linked.functions(&job.program)?.get(&job.program, &call.function)?;
+    let (refusals, fuel, limit) = (Arc::clone(&job.refusals), fuel(&job), job.fuel);
+    let mut run = Run::new(linked.instance.engine(), p2::State::new(ProcessState::new(job)), fuel)?;
+    let returned = async {
+        let instance = linked.instance.instantiate_async(&mut run.store).await?;
+        invoke(&mut run.store, &instance, exported, &arguments).await
+    };
+    match returned.await {
+        Ok(value) => answer(exported, value.as_ref(), &call, &refusals),
+        Err(error) => ending_of(&error, limit, &refusals),
+    }
+}
+
+/// What the function returns, if anything.
+pub(super) async fn invoke(
+    store: &mut Store<p2::State>,
+    instance: &Instance,
+    exported: &Exported,
+    arguments: &[Val],
+) -> wasmtime::Result<Option<Val>> {
+    let function = instance.get_func(&mut *store, exported.index);
+    let function = function.ok_or_else(|| wasmtime::format_err!("the function is gone"))?;
+    let mut results: Vec<Val> = match exported.returns {
+        Returns::Nothing => Vec::new(),
+        Returns::Value | Returns::Result => vec![Val::Bool(false)],
+    };
+    let memory = store.data().process.max_lifted();
+    store.set_hostcall_fuel(exported.signature.max_lifted().min(memory));
+    function.call_async(store, arguments, &mut results).await?;
+    Ok(results.pop())
+}
+
+/// The `error` of a function's own result is how it failed; everything else is an answer.
+pub(super) fn answer(
+    exported: &Exported,
+    value: Option<&Val>,
+    call: &FunctionCall,
+    refusals: &Refusals,
+) -> Result<Ending> {
+    let Some(json) = json(exported, value, call)? else {
+        refusals.hit(Limit::Output);
+        return Ok(Ending::LimitReached(Limit::Output));
+    };
+    let (ending, json) = match (exported.returns, json) {
+        (Returns::Nothing, _) => return Ok(Ending::Returned),
+        (Returns::Value, json) => (Ending::Returned, json),
+        (Returns::Result, mut json) => match json.get_mut("error") {
+            Some(error) => (Ending::Failed, error.take()),
+            None => (
+                Ending::Returned,
+                json.get_mut("ok").map(Value::take).unwrap_or_default(),
+            ),
+        },
+    };
+    // Nobody else sets it.
+    call.answer.get_or_init(|| json);
+    Ok(ending)
+}
+
+/// The result as JSON, or `None` where its text is longer than an answer may be.
+fn json(exported: &Exported, value: Option<&Val>, call: &FunctionCall) -> Result<Option<Value>> {
+    let result = |most: usize| match exported.signature.result(value, call.bytes, most) {
+        Ok(json) => Ok(Some(json)),
+        Err(BadResult::TooLarge { .. }) => Ok(None),
+        Err(error @ BadResult::Mistyped) => Err(Error::new(Kind::Internal, error.to_string())),
+    };
+    // A text is never longer than what its value takes in memory, so that it has to be measured only beyond that.
+    let most = usize::try_from(call.max_answer).unwrap_or(usize::MAX);
+    match result(most.min(MAX_ANSWER))? {
+        Some(json) => Ok(Some(json)),
+        None => Ok(result(MAX_ANSWER)?.filter(|json| length(json) <= call.max_answer)),
+    }
+}
+
+/// The length of a value's text, in bytes.
+fn length(value: &Value) -> u64 {
+    struct Count(u64);
+    impl io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len() as u64;
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    serde_json::to_writer(&mut count, value).map_or(u64::MAX, |()| count.0)
+}

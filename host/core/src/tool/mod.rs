@@ -1,0 +1,153 @@
+//! Tools: components whose functions are called by name, with JSON.
+
+mod index;
+mod registry;
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use self::registry::{ToolEntry, Tools};
+use crate::text::shown;
+use crate::{Error, Kind, Program, Result};
+
+/// A component and the functions which it offers. Cheap to clone. Calls which have begun go on when it is removed,
+/// replaced or disabled, and who holds it may call it for as long as it is compiled.
+#[derive(Clone)]
+pub struct Tool(Arc<Inner>);
+
+struct Inner {
+    name: String,
+    program: Program,
+    description: Description,
+}
+
+/// What a component offers, and what it needs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Description {
+    /// The functions which can be called, in the order of their names.
+    pub functions: Vec<Function>,
+    /// The interfaces and functions which it imports.
+    pub imports: Vec<String>,
+    /// What it exports and what cannot be offered.
+    pub skipped: Vec<Skipped>,
+}
+
+/// A function which can be called.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Function {
+    /// Its name: as exported at the root of the component, or `interface.function`.
+    pub name: String,
+    /// What its author says of it.
+    pub docs: Option<String>,
+    /// The JSON schema (draft 2020-12) of its arguments: an object with a property for each.
+    pub parameters: Value,
+    /// The JSON schema of what it returns; `None`: nothing. Of a `result`, both `ok` and `error` are described.
+    pub result: Option<Value>,
+}
+
+/// An export which is not offered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skipped {
+    /// Its name, as that of a [`Function`].
+    pub name: String,
+    /// Why it is not.
+    pub reason: String,
+}
+
+/// How lists of bytes are given in answers; in arguments both forms are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Bytes {
+    /// As a string in base64.
+    #[default]
+    Base64,
+    /// As an array of numbers.
+    Array,
+}
+
+impl Tool {
+    pub(crate) fn new(name: &str, program: Program, description: Description) -> Result<Self> {
+        if description.functions.is_empty() {
+            let why = match description.skipped.first() {
+                Some(skipped) => format!("{}: {}", skipped.name, skipped.reason),
+                None => "it exports none".to_owned(),
+            };
+            return Err(Error::new(
+                Kind::InvalidInput,
+                format!("{name:?} offers no function which can be called: {why}"),
+            ));
+        }
+        Ok(Self(Arc::new(Inner {
+            name: name.to_owned(),
+            program,
+            description,
+        })))
+    }
+
+    /// Its name in the registry.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The blake3 digest of the component.
+    pub fn digest(&self) -> blake3::Hash {
+        self.0.program.digest()
+    }
+
+    /// What it offers.
+    pub fn description(&self) -> &Description {
+        &self.0.description
+    }
+
+    /// The function called `name`.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`], with the nearest name, or why it is not offered.
+    pub fn function(&self, name: &str) -> Result<&Function> {
+        let Description { functions, skipped, .. } = &self.0.description;
+        functions.iter().find(|function| function.name == name).ok_or_else(|| {
+            let (name, tool) = (shown(name, 64), self.name());
+            let message = match skipped.iter().find(|skipped| skipped.name == name) {
+                Some(skipped) => format!("function {name:?} of tool {tool:?} is not offered: {}", skipped.reason),
+                None => {
+                    let near = nearest(&name, functions.iter().map(|function| function.name.as_str()));
+                    format!("no function {name:?} in tool {tool:?}{near}")
+                }
+            };
+            Error::new(Kind::NotFound, message)
+        })
+    }
+
+    pub(crate) fn program(&self) -> &Program {
+        &self.0.program
+    }
+}
+
+impl fmt::Debug for Tool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tool")
+            .field("name", &self.0.name)
+            .field("digest", &self.digest())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The longest name that is compared to others; comparing takes the product of both lengths.
+const MAX_COMPARED: usize = 128;
+
+/// Names that it is compared to.
+const MAX_KNOWN: usize = 1_000;
+
+/// `: did you mean "x"?`, where one of `known` is near to `name`.
+pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
+    let near = known
+        .take(MAX_KNOWN)
+        .filter(|known| known.len() <= MAX_COMPARED && name.len() <= MAX_COMPARED)
+        .map(|known| (strsim::damerau_levenshtein(name, known), known))
+        .filter(|(distance, known)| *distance <= 2.max(known.len() / 3))
+        .min();
+    near.map_or_else(String::new, |(_, known)| format!(": did you mean {known:?}?"))
+}

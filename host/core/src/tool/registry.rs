@@ -1,0 +1,352 @@
+//! The tools of a host, kept in its state directory and shared by all hosts that use it.
+//!
+//! ```text
+//! STATE/tools/tools.toml          names, and the digest of the component which each stands for
+//! STATE/tools/DIGEST.wasm         the components
+//! STATE/tools/DIGEST.json         what they offer, so that they need not be loaded to be listed
+//! STATE/tools/lock                held while one of them is changed
+//! ```
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use cap_std::fs::Dir;
+
+use super::index::{self, Digest, Entry, Index, Lock, Version};
+use super::{Description, Tool, nearest};
+use crate::backend::Backend;
+use crate::text::shown;
+use crate::{Error, Format, Kind, Program, Result};
+
+/// Tools that a registry takes.
+pub(super) const MAX_TOOLS: usize = 10_000;
+
+/// The longest name of a tool.
+const MAX_NAME: usize = 64;
+
+/// The registry of a host's tools. Cheap to clone.
+///
+/// A name stands for the component which was added last under it; `name@digest`, with any number of the digest's first
+/// digits that tell it from others, stands for an earlier one. What is added, removed or disabled by one process is so
+/// for all others on the same state directory from their next use of it on; calls which have begun go on.
+#[derive(Clone)]
+pub struct Tools {
+    folder: Arc<Dir>,
+    backend: Arc<dyn Backend>,
+    known: Arc<Mutex<Known>>,
+}
+
+#[derive(Default)]
+struct Known {
+    version: Version,
+    index: Index,
+    /// Those which were of use, by name and digest.
+    tools: HashMap<(String, Digest), Tool>,
+    /// What names alone stand for now, and can be called.
+    current: HashMap<String, Tool>,
+}
+
+/// A tool as it is listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToolEntry {
+    /// Its name.
+    pub name: String,
+    /// The blake3 digest of its component.
+    pub digest: blake3::Hash,
+    /// Whether the name alone stands for it.
+    pub current: bool,
+    /// Whether it can be called.
+    pub enabled: bool,
+}
+
+impl Tools {
+    pub(crate) fn new(folder: Arc<Dir>, backend: Arc<dyn Backend>) -> Self {
+        Self {
+            folder,
+            backend,
+            known: Arc::default(),
+        }
+    }
+
+    /// Adds a component under a name of up to 64 characters of `a`-`z`, `0`-`9`, `-` and `_`, and has the name stand
+    /// for it from now on. What it stood for stays, by its digest. One which is there and disabled stays so.
+    ///
+    /// # Errors
+    /// [`Kind::InvalidInput`] where the name is no such name, or the component cannot be run or offers nothing that can
+    /// be called; [`Kind::Exhausted`] where there are 10,000 tools.
+    pub async fn add(&self, name: &str, component: Program) -> Result<Tool> {
+        check_name(name)?;
+        if component.format() != Format::Component {
+            return Err(Error::new(
+                Kind::InvalidInput,
+                format!("{:?} is a module; a tool is a component", component.name()),
+            ));
+        }
+        let description = self.backend.describe(component.clone()).await?;
+        let tool = Tool::new(name, component.clone(), description)?;
+        let (registry, name) = (self.clone(), name.to_owned());
+        blocking(move || registry.store(&name, &component, &tool)).await
+    }
+
+    fn store(&self, name: &str, component: &Program, tool: &Tool) -> Result<Tool> {
+        let digest = Digest(component.digest());
+        let lock = Lock::take(&self.folder).map_err(failed)?;
+        let mut index = Index::read(&self.folder)?;
+        self.sweep(&index).map_err(failed)?;
+        let before = index
+            .tools
+            .iter()
+            .find(|entry| (entry.name.as_str(), entry.digest) == (name, digest));
+        let enabled = before.is_none_or(|entry| entry.enabled);
+        index
+            .tools
+            .retain(|entry| (entry.name.as_str(), entry.digest) != (name, digest));
+        if index.tools.len() >= MAX_TOOLS {
+            return Err(Error::new(
+                Kind::Exhausted,
+                format!("there are {MAX_TOOLS} tools, as many as there may be"),
+            ));
+        }
+        index.tools.push(Entry {
+            name: name.to_owned(),
+            digest,
+            enabled,
+        });
+        let description = serde_json::to_vec(tool.description()).map_err(|error| failed(error.into()))?;
+        index::put(&self.folder, &wasm_file(digest), &component.bytes()?).map_err(failed)?;
+        index::put(&self.folder, &json_file(digest), &description).map_err(failed)?;
+        index.write(&self.folder).map_err(failed)?;
+        drop(lock);
+        self.tool(name, digest, || Ok(tool.description().clone()))
+    }
+
+    /// Removes what another process left behind that did not come to its end. The caller has the lock.
+    fn sweep(&self, index: &Index) -> io::Result<()> {
+        let kept: HashSet<String> = index
+            .tools
+            .iter()
+            .map(|entry| entry.digest.0.to_hex().to_string())
+            .collect();
+        for entry in self.folder.entries()? {
+            let name = entry?.file_name();
+            let name = name.to_string_lossy();
+            let is_unnamed = |ending| name.strip_suffix(ending).is_some_and(|digest| !kept.contains(digest));
+            if name.starts_with(".new-") || is_unnamed(".wasm") || is_unnamed(".json") {
+                self.folder.remove_file(&*name)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Every tool, in the order in which they were added.
+    ///
+    /// # Errors
+    /// [`Kind::Corrupt`] where the list is damaged.
+    pub fn list(&self) -> Result<Vec<ToolEntry>> {
+        let known = self.known()?;
+        let tools = &known.index.tools;
+        let mut named = HashSet::new();
+        let entry = |entry: &Entry| ToolEntry {
+            name: entry.name.clone(),
+            digest: entry.digest.0,
+            current: named.insert(entry.name.clone()),
+            enabled: entry.enabled,
+        };
+        let mut entries: Vec<ToolEntry> = tools.iter().rev().map(entry).collect();
+        entries.reverse();
+        Ok(entries)
+    }
+
+    /// The tool which `reference` stands for: `name`, or `name@digest`.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`], with the nearest name; [`Kind::Conflict`] where it is disabled; [`Kind::Corrupt`] where what
+    /// was stored is damaged.
+    pub async fn get(&self, reference: &str) -> Result<Tool> {
+        let entry = {
+            let mut known = self.known()?;
+            if let Some(tool) = known.current.get(reference) {
+                return Ok(tool.clone());
+            }
+            let entry = known.index.find(reference)?.clone();
+            if !entry.enabled {
+                return Err(Error::new(Kind::Conflict, format!("tool {reference:?} is disabled")));
+            }
+            if let Some(tool) = known.tools.get(&(entry.name.clone(), entry.digest)).cloned() {
+                if entry.name == reference {
+                    known.current.insert(entry.name, tool.clone());
+                }
+                return Ok(tool);
+            }
+            entry
+        };
+        let registry = self.clone();
+        blocking(move || {
+            registry.tool(&entry.name, entry.digest, || {
+                let file = json_file(entry.digest);
+                let text = registry
+                    .folder
+                    .read(file)
+                    .map_err(|error| damaged(&entry.name, &error.to_string()))?;
+                serde_json::from_slice(&text).map_err(|error| damaged(&entry.name, &error.to_string()))
+            })
+        })
+        .await
+    }
+
+    fn tool(&self, name: &str, digest: Digest, describe: impl FnOnce() -> Result<Description>) -> Result<Tool> {
+        let program =
+            Program::stored(name, digest.0, &self.folder, wasm_file(digest)).map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound => Error::new(Kind::NotFound, format!("the tool {name:?} was removed")),
+                _ => damaged(name, &error.to_string()),
+            })?;
+        let tool = Tool::new(name, program, describe()?)?;
+        self.lock().tools.insert((name.to_owned(), digest), tool.clone());
+        Ok(tool)
+    }
+
+    /// Removes what `reference` stands for: a name with all its versions, or one version. Calls which have begun go on.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`], with the nearest name.
+    pub async fn remove(&self, reference: &str) -> Result<()> {
+        self.change(reference, |index, chosen| {
+            index.tools.retain(|entry| !chosen.contains(entry));
+        })
+        .await
+    }
+
+    /// Has a tool take calls, or none, all versions of a name or one.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`], with the nearest name.
+    pub async fn set_enabled(&self, reference: &str, enabled: bool) -> Result<()> {
+        self.change(reference, move |index, chosen| {
+            let entries = index.tools.iter_mut().filter(|entry| chosen.contains(entry));
+            entries.for_each(|entry| entry.enabled = enabled);
+        })
+        .await
+    }
+
+    async fn change(&self, reference: &str, change: impl FnOnce(&mut Index, &[Entry]) + Send + 'static) -> Result<()> {
+        let (registry, reference) = (self.clone(), reference.to_owned());
+        blocking(move || {
+            let _lock = Lock::take(&registry.folder).map_err(failed)?;
+            let mut index = Index::read(&registry.folder)?;
+            let found = index.find(&reference)?.clone();
+            let chosen: Vec<Entry> = match reference.contains('@') {
+                true => vec![found],
+                false => index
+                    .tools
+                    .iter()
+                    .filter(|entry| entry.name == found.name)
+                    .cloned()
+                    .collect(),
+            };
+            change(&mut index, &chosen);
+            index.write(&registry.folder).map_err(failed)?;
+            let gone = chosen
+                .iter()
+                .filter(|entry| !index.tools.iter().any(|kept| kept.digest == entry.digest));
+            for entry in gone {
+                // They can be left behind without harm: nothing leads to them any more.
+                let _ = registry.folder.remove_file(wasm_file(entry.digest));
+                let _ = registry.folder.remove_file(json_file(entry.digest));
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// What is known, read again if it has changed.
+    fn known(&self) -> Result<MutexGuard<'_, Known>> {
+        let version = Version::of(&self.folder).map_err(failed)?;
+        let mut known = self.lock();
+        if known.version != version {
+            let index = Index::read(&self.folder)?;
+            known.current.clear();
+            let entries: HashSet<_> = index
+                .tools
+                .iter()
+                .map(|entry| (entry.name.clone(), entry.digest))
+                .collect();
+            known.tools.retain(|key, _| entries.contains(key));
+            (known.version, known.index) = (version, index);
+        }
+        Ok(known)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Index {
+    fn find(&self, reference: &str) -> Result<&Entry> {
+        let unclear = || {
+            let message = format!("{:?} is no tool: give NAME or NAME@DIGEST", shown(reference, 200));
+            Error::new(Kind::InvalidInput, message)
+        };
+        let (name, digest) = match reference.split_once('@') {
+            Some((_, "")) => return Err(unclear()),
+            _ if reference.len() > MAX_NAME + 1 + 64 => return Err(unclear()),
+            Some((name, digest)) => (name, digest),
+            None => (reference, ""),
+        };
+        let mut found = self.tools.iter().rev().filter(|entry| entry.name == name);
+        let missing = || {
+            let near = nearest(name, self.tools.iter().map(|entry| entry.name.as_str()));
+            Error::new(Kind::NotFound, format!("no tool {reference:?}{near}"))
+        };
+        if digest.is_empty() {
+            return found.next().ok_or_else(missing);
+        }
+        let mut matching = found.filter(|entry| entry.digest.0.to_hex().starts_with(digest));
+        let first = matching.next().ok_or_else(missing)?;
+        match matching.next() {
+            None => Ok(first),
+            Some(_) => Err(Error::new(
+                Kind::InvalidInput,
+                format!("{reference:?} is the beginning of several digests: give more of it"),
+            )),
+        }
+    }
+}
+
+pub(super) fn check_name(name: &str) -> Result<()> {
+    let is_taken = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
+    if (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(is_taken) {
+        return Ok(());
+    }
+    let name = shown(name, MAX_NAME);
+    Err(Error::new(
+        Kind::InvalidInput,
+        format!("{name:?} is not a name for a tool: it has 1 to {MAX_NAME} characters of a-z, 0-9, - and _"),
+    ))
+}
+
+fn wasm_file(digest: Digest) -> String {
+    format!("{}.wasm", digest.0.to_hex())
+}
+
+fn json_file(digest: Digest) -> String {
+    format!("{}.json", digest.0.to_hex())
+}
+
+fn failed(error: io::Error) -> Error {
+    Error::new(Kind::Unavailable, format!("cannot use the registry of tools: {error}")).with_source(error)
+}
+
+fn damaged(name: &str, why: &str) -> Error {
+    Error::new(
+        Kind::Corrupt,
+        format!("the tool {name:?} is damaged, add it again: {why}"),
+    )
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| Error::new(Kind::Internal, "the registry of tools failed").with_source(error))?
+}
