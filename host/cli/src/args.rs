@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use palisade::policy::{ByteSize, CpuShare};
+use palisade::policy::{ByteSize, CpuShare, FileAccess};
 
 use crate::exit;
 use crate::report::Format;
@@ -25,6 +25,15 @@ Examples:
   palisade run --dir /srv/data::/data:ro app.wasm -- --input /data/x
   palisade run --env LANG=C --env HOME app.wasm  HOME has the value it has here
   palisade run --json app.wasm | jq .usage
+
+";
+
+const CALL_EXAMPLES: &str = "\
+Examples:
+  palisade tool call text digest algorithm=sha256 text=hello
+  palisade tool call text digest '{\"algorithm\": \"sha256\", \"text\": \"hello\"}'
+  palisade tool call --dir ./data::/data:ro files read path=/data/in.txt
+  jq -c .arguments call.json | palisade tool call text digest -
 
 ";
 
@@ -62,6 +71,9 @@ impl Globals {
 pub(crate) enum Action {
     /// Run a program in a sandbox of its own
     Run(Box<Run>),
+    /// Add tools, and call their functions
+    #[command(subcommand)]
+    Tool(ToolAction),
     /// Check and show policies
     #[command(subcommand)]
     Policy(PolicyAction),
@@ -77,6 +89,16 @@ pub(crate) enum Action {
 #[derive(Debug, Args)]
 #[command(after_help = format!("{RUN_EXAMPLES}{}", exit::TABLE))]
 pub(crate) struct Run {
+    #[command(flatten)]
+    pub sandbox: SandboxArguments,
+    /// The program, a module or component; everything after it is for the program
+    #[arg(required = true, trailing_var_arg = true, num_args = 1.., value_names = ["FILE", "ARGS"])]
+    pub command: Vec<OsString>,
+}
+
+/// The sandbox that a program or a call is to have.
+#[derive(Debug, Args)]
+pub(crate) struct SandboxArguments {
     /// Let the program see a directory: HOST, HOST::GUEST or HOST::GUEST:ro; may be repeated
     #[arg(long = "dir", value_name = "HOST::GUEST[:ro]")]
     pub dirs: Vec<DirArgument>,
@@ -88,12 +110,9 @@ pub(crate) struct Run {
     /// A policy file, or one of `strict`, `default`, `trusted`
     #[arg(long, value_name = "FILE|NAME")]
     pub policy: Option<String>,
-    /// Tell on standard error what the program used
+    /// Tell on standard error what was used
     #[arg(long)]
     pub usage: bool,
-    /// The program, a module or component; everything after it is for the program
-    #[arg(required = true, trailing_var_arg = true, num_args = 1.., value_names = ["FILE", "ARGS"])]
-    pub command: Vec<OsString>,
 }
 
 /// Limits which differ from the policy's.
@@ -127,6 +146,60 @@ pub struct LimitArguments {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum ToolAction {
+    /// Add a component; its functions can be called from then on
+    Add {
+        file: PathBuf,
+        /// The name it gets [default: that of the file, without its ending]
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// List the tools
+    List,
+    /// Show what a tool offers: its functions with their schemas, and what it imports
+    Show {
+        #[arg(value_name = "TOOL[@DIGEST]")]
+        tool: String,
+    },
+    /// Call a function in a sandbox of its own, and print what it returns as JSON
+    #[command(after_help = format!("{CALL_EXAMPLES}{}", exit::CALL_TABLE))]
+    Call(Box<ToolCall>),
+    /// Let a tool take no calls, without removing it
+    Disable {
+        #[arg(value_name = "TOOL[@DIGEST]")]
+        tool: String,
+    },
+    /// Let a tool take calls again
+    Enable {
+        #[arg(value_name = "TOOL[@DIGEST]")]
+        tool: String,
+    },
+    /// Remove a tool with all its versions, or one of them
+    Remove {
+        #[arg(value_name = "TOOL[@DIGEST]")]
+        tool: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ToolCall {
+    #[command(flatten)]
+    pub sandbox: SandboxArguments,
+    /// The most that the call may do in files: `none`, `read-only` or `read-write`
+    #[arg(long, value_name = "ACCESS", value_parser = file_access)]
+    pub files_access: Option<FileAccess>,
+    /// Give lists of bytes as arrays of numbers, and not in base64
+    #[arg(long)]
+    pub byte_arrays: bool,
+    #[arg(value_name = "TOOL[@DIGEST]")]
+    pub tool: String,
+    pub function: String,
+    /// A JSON object, `@FILE` or `-` with one in it, or NAME=VALUE for each argument
+    #[arg(allow_hyphen_values = true)]
+    pub arguments: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum PolicyAction {
     /// Check a policy file and report every problem in it
     Check { file: PathBuf },
@@ -150,6 +223,15 @@ fn count(text: &str) -> Result<u64, String> {
     let digits = text.replace('_', "");
     let number = digits.parse().ok().filter(|_| !digits.starts_with('+'));
     number.ok_or_else(|| "write a whole number, such as 1_000_000".into())
+}
+
+fn file_access(text: &str) -> Result<FileAccess, String> {
+    match text {
+        "none" => Ok(FileAccess::None),
+        "read-only" => Ok(FileAccess::ReadOnly),
+        "read-write" => Ok(FileAccess::ReadWrite),
+        _ => Err("write `none`, `read-only` or `read-write`".into()),
+    }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -179,7 +261,7 @@ mod tests {
     #[test]
     fn everything_after_the_file_is_the_programs() {
         let run = run(&["--fuel", "1_000", "a.wasm", "--fuel", "2", "--json", "--", "-x"]).unwrap();
-        assert_eq!(run.limits.fuel, Some(1_000));
+        assert_eq!(run.sandbox.limits.fuel, Some(1_000));
         assert_eq!(run.command, ["a.wasm", "--fuel", "2", "--json", "--", "-x"]);
     }
 

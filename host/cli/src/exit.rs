@@ -11,6 +11,8 @@ pub(crate) const NO_PROGRAM: u8 = 127;
 /// What was checked has problems: `policy check`, `doctor`.
 pub(crate) const PROBLEMS: u8 = 1;
 
+/// A tool returned an error.
+const FAILED: u8 = 1;
 const TIMED_OUT: u8 = 124;
 /// 128 + SIGABRT, as a native program that aborts.
 const TRAPPED: u8 = 134;
@@ -21,6 +23,8 @@ const KILLED: u8 = 137;
 pub(crate) fn of_ending(ending: &Ending) -> u8 {
     match ending {
         Ending::Exited(code) => *code,
+        Ending::Returned => 0,
+        Ending::Failed => FAILED,
         Ending::Trapped(_) => TRAPPED,
         Ending::LimitReached(limit) => of_limit(*limit),
         Ending::Killed => KILLED,
@@ -67,6 +71,17 @@ Exit codes:
   137      the program was stopped by another limit, or killed
   129, 130, 143  palisade was told to stop by SIGHUP, SIGINT or SIGTERM";
 
+/// What differs for a call of a tool.
+pub(crate) const CALL_TABLE: &str = "\
+Exit codes:
+  0        the function returned; what, is on standard output
+  1        the function returned an error, which is on standard output
+  124, 137 the call was stopped by a limit
+  125      palisade failed, or the arguments are not those of the function
+  126      the policy does not grant what was asked
+  127      there is no such tool or function
+  134      the tool trapped";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,6 +91,8 @@ mod tests {
         for (ending, code) in [
             (Ending::Exited(0), 0),
             (Ending::Exited(255), 255),
+            (Ending::Returned, 0),
+            (Ending::Failed, 1),
             (Ending::Trapped(String::new()), 134),
             (Ending::LimitReached(Limit::Time), 124),
             (Ending::LimitReached(Limit::Memory), 137),

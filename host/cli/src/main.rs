@@ -13,7 +13,9 @@ mod policy;
 mod report;
 mod request;
 mod run;
+mod signals;
 mod text_file;
+mod tool;
 
 use std::io::stderr;
 use std::process::ExitCode;
@@ -65,9 +67,9 @@ fn act(arguments: Arguments, format: Format) -> Result<u8, Failure> {
     match action {
         Action::Run(run) => {
             let config = Config::load(&globals, &config::process_environment)?;
-            let request = request::Request::new(run, &config)?;
-            block_on(run::run(request, &config, format))
+            block_on(run::run(*run, &config, format))
         }
+        Action::Tool(action) => block_on(tool::tool(action, &config()?, format)),
         Action::Policy(PolicyAction::Check { file }) => policy::check(&file, format),
         Action::Policy(PolicyAction::Show { policy }) => policy::show(&policy, &config()?.host_limits, format),
         Action::Policy(PolicyAction::List) => Ok(policy::list(format)),

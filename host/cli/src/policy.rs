@@ -76,8 +76,10 @@ pub(crate) fn check(file: &Path, format: Format) -> Result<u8, Failure> {
 pub(crate) fn show(named: &str, host: &HostLimits, format: Format) -> Result<u8, Failure> {
     let policy = host.apply(load(named)?)?;
     match format {
-        // TOML escapes control characters by itself.
-        Format::Text => report::print(policy.to_toml().as_bytes()),
+        Format::Text => {
+            let lines: String = policy.to_toml().lines().map(|line| visible(line) + "\n").collect();
+            report::print(lines.as_bytes());
+        }
         Format::Json => report::print_json(&json!(policy)),
     }
     Ok(0)

@@ -77,7 +77,8 @@ pub(crate) fn run_lines(outcome: &Outcome, limits: &Limits) -> Vec<String> {
     let used = usage_line(&outcome.usage);
     let mut lines = Vec::new();
     match &outcome.ending {
-        Ending::Exited(_) => {}
+        Ending::Exited(_) | Ending::Returned => {}
+        Ending::Failed => lines.push("the function returned an error".into()),
         Ending::Trapped(why) => lines.push(format!("the program trapped: {why}")),
         Ending::LimitReached(limit) => {
             let (name, value) = (name_of(*limit), value_of(*limit, limits));
@@ -207,6 +208,7 @@ pub(crate) fn short_size(size: ByteSize) -> String {
 pub(crate) fn outcome_json(outcome: &Outcome, exit_code: u8) -> Value {
     let Outcome {
         ending,
+        value,
         usage,
         limits_hit,
         denials,
@@ -216,6 +218,9 @@ pub(crate) fn outcome_json(outcome: &Outcome, exit_code: u8) -> Value {
     } = outcome;
     let mut object = Map::new();
     object.insert("ending".into(), ending_json(ending));
+    if let Some(value) = value {
+        object.insert("value".into(), value.clone());
+    }
     object.insert("exit_code".into(), json!(exit_code));
     object.insert("usage".into(), usage_json(usage));
     object.insert("limits_hit".into(), json!(limits_hit));
@@ -229,6 +234,8 @@ pub(crate) fn outcome_json(outcome: &Outcome, exit_code: u8) -> Value {
 fn ending_json(ending: &Ending) -> Value {
     match ending {
         Ending::Exited(code) => json!({ "exited": code }),
+        Ending::Returned => json!("returned"),
+        Ending::Failed => json!("failed"),
         Ending::Trapped(why) => json!({ "trapped": why }),
         Ending::LimitReached(limit) => json!({ "limit-reached": limit }),
         Ending::Killed => json!("killed"),
@@ -277,6 +284,7 @@ mod tests {
     fn outcome(ending: Ending) -> Outcome {
         Outcome {
             ending,
+            value: None,
             usage: Usage {
                 fuel: Some(12_345_678),
                 peak_memory: ByteSize::from_mib(17),

@@ -1,4 +1,4 @@
-//! What `palisade run` was asked for, resolved: paths, variables, the policy.
+//! The sandbox that was asked for, resolved: paths, variables, the policy.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -8,16 +8,14 @@ use std::sync::Arc;
 use palisade::SandboxSpec;
 use palisade::policy::{Access, GuestPath, LimitsRequest, Policy};
 
-use crate::args::{LimitArguments, Run};
+use crate::args::{LimitArguments, SandboxArguments};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::policy;
 
-/// A run to be made.
+/// A sandbox to be made.
 #[derive(Debug)]
 pub(crate) struct Request {
-    pub program: PathBuf,
-    pub args: Vec<String>,
     pub spec: SandboxSpec,
     /// The policy before the limits of this host.
     pub base: Policy,
@@ -32,15 +30,14 @@ pub(crate) enum Usage {
 }
 
 impl Request {
-    pub(crate) fn new(run: Box<Run>, config: &Config) -> Result<Self, Failure> {
-        let Run {
+    pub(crate) fn new(sandbox: SandboxArguments, config: &Config) -> Result<Self, Failure> {
+        let SandboxArguments {
             dirs,
             envs,
             limits,
             policy,
             usage,
-            command,
-        } = *run;
+        } = sandbox;
         let named = policy.as_deref().unwrap_or(&config.policy.value);
         let base = policy::load(named)?;
         let policy = config.host_limits.apply(base.clone())?;
@@ -52,20 +49,13 @@ impl Request {
             let (name, value) = variable.resolve(|name| std::env::var_os(name))?;
             spec = spec.env(name, value);
         }
-        let (program, args) = split(command)?;
         let usage = if usage { Usage::Told } else { Usage::Quiet };
-        Ok(Self {
-            program,
-            args,
-            spec,
-            base,
-            usage,
-        })
+        Ok(Self { spec, base, usage })
     }
 }
 
 /// The file, and the arguments without the `--` that may stand between.
-fn split(command: Vec<OsString>) -> Result<(PathBuf, Vec<String>), Failure> {
+pub(crate) fn split(command: Vec<OsString>) -> Result<(PathBuf, Vec<String>), Failure> {
     let mut words = command.into_iter();
     let file = words.next().ok_or_else(|| Failure::invalid("no program was named"))?;
     let mut words = words.peekable();

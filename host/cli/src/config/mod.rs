@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use palisade::policy::ByteSize;
+use palisade::policy::{ByteSize, Policy};
 use palisade::{HostConfig, Kind};
 use serde::Serialize;
 
@@ -112,6 +112,18 @@ impl Config {
     pub(crate) fn state_dir(&self) -> Result<&Setting<PathBuf>, Failure> {
         let missing = || Failure::invalid("there is no home directory to keep state in: give --state-dir");
         self.state_dir.as_ref().ok_or_else(missing)
+    }
+
+    /// Says where a ceiling is which is not that of `policy`.
+    pub(crate) fn named_rules(&self, error: palisade::Error, policy: &Policy) -> Failure {
+        let Some(file) = &self.file else {
+            return error.into();
+        };
+        let named = |rule: &str| {
+            let of_host = self.host_limits.lowers(rule, policy);
+            of_host.then(|| format!("{rule} of {}", file.display()))
+        };
+        Failure::from(error).rename_rules(named)
     }
 
     /// What the library needs to know.

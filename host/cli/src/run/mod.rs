@@ -1,38 +1,33 @@
 //! `palisade run`: one program in a sandbox of its own, from here to its exit code.
 
-mod signals;
 mod streams;
 
 use std::time::Duration;
 
-use palisade::policy::{Limits, Policy};
+use palisade::policy::Limits;
 use palisade::{Command, Ending, Host, Outcome, Process, Program, Sandbox};
 
-use self::signals::Signals;
 use self::streams::Streams;
+use crate::args::Run;
 use crate::config::Config;
 use crate::exit;
 use crate::failure::Failure;
 use crate::report::{self, Format};
-use crate::request::{Request, Usage};
+use crate::request::{self, Request, Usage};
+use crate::signals::Signals;
 
 /// How long output is still handed on after a guest was stopped: who reads it may be what stalled it.
 const DRAIN: Duration = Duration::from_secs(1);
 
 /// Runs the program, and returns the exit code.
-pub(crate) async fn run(request: Request, config: &Config, format: Format) -> Result<u8, Failure> {
-    let Request {
-        program,
-        args,
-        spec,
-        base,
-        usage,
-    } = request;
+pub(crate) async fn run(run: Run, config: &Config, format: Format) -> Result<u8, Failure> {
+    let Request { spec, base, usage } = Request::new(run.sandbox, config)?;
+    let (program, args) = request::split(run.command)?;
     let program = Program::from_file(program).map_err(Failure::program)?;
     let host = Host::open(config.to_host()?)?;
     // Nothing looks at signals before, so until here they end palisade as they do any program.
     let mut signals = Signals::new()?;
-    let sandbox = host.create(spec).map_err(|error| named_rules(error, &base, config))?;
+    let sandbox = host.create(spec).map_err(|error| config.named_rules(error, &base))?;
     let command = streams::connect(Command::new(&program).args(args), format);
     let ended = follow(&sandbox, command, &mut signals).await;
     let limits = sandbox.limits().clone();
@@ -67,7 +62,7 @@ async fn follow(sandbox: &Sandbox, command: Command, signals: &mut Signals) -> R
     let mut streams = Streams::start(&mut process);
     let (outcome, mut signal) = wait(process, sandbox, signals).await?;
     let by_itself = match outcome.ending {
-        Ending::Exited(_) | Ending::Trapped(_) => true,
+        Ending::Exited(_) | Ending::Returned | Ending::Failed | Ending::Trapped(_) => true,
         Ending::LimitReached(_) | Ending::Killed => false,
     };
     tokio::select! {
@@ -92,7 +87,7 @@ async fn wait(process: Process, sandbox: &Sandbox, signals: &mut Signals) -> Res
     }
 }
 
-fn tell(outcome: &Outcome, limits: &Limits, signal: Option<u8>, usage: Usage) {
+pub(crate) fn tell(outcome: &Outcome, limits: &Limits, signal: Option<u8>, usage: Usage) {
     let interrupted = signal.is_some() && outcome.ending == Ending::Killed;
     if !interrupted && (!outcome.is_success() || usage == Usage::Told) {
         report::run_lines(outcome, limits)
@@ -103,16 +98,4 @@ fn tell(outcome: &Outcome, limits: &Limits, signal: Option<u8>, usage: Usage) {
     if usage == Usage::Told && !told {
         report::say(&report::usage_line(&outcome.usage));
     }
-}
-
-/// Says where a ceiling is which is not the policy's own.
-fn named_rules(error: palisade::Error, base: &Policy, config: &Config) -> Failure {
-    let Some(file) = &config.file else {
-        return error.into();
-    };
-    let named = |rule: &str| {
-        let of_host = config.host_limits.lowers(rule, base);
-        of_host.then(|| format!("{rule} of {}", file.display()))
-    };
-    Failure::from(error).rename_rules(named)
 }

@@ -1,61 +1,18 @@
-//! The command as its user meets it: exit codes, streams, and what is said on standard error.
+//! `palisade run`, and what is common to all commands.
 
 use std::fs::DirBuilder;
 use std::io::{Read, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use tempfile::TempDir;
 
-/// The command with a state directory of its own.
-struct Palisade {
-    state: TempDir,
-}
-
-impl Palisade {
-    fn new() -> Self {
-        Self {
-            state: tempfile::tempdir().expect("a temporary directory"),
-        }
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_palisade"));
-        let elsewhere = self.state.path().join("config");
-        command
-            .args(args)
-            .env("PALISADE_STATE_DIR", self.state.path().join("state"))
-            .env("XDG_CONFIG_HOME", elsewhere)
-            .stdin(Stdio::null());
-        command
-    }
-
-    fn call(&self, args: &[&str]) -> Output {
-        self.command(args).output().expect("the command starts")
-    }
-
-    /// Calls it, and checks the exit code and what stands on standard error.
-    #[track_caller]
-    fn expect(&self, args: &[&str], code: i32, said: &[&str]) -> Output {
-        let output = self.call(args);
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(code), "{args:?}: {error}");
-        for text in said {
-            assert!(error.contains(text), "{args:?} does not say {text:?}: {error}");
-        }
-        output
-    }
-}
-
-fn guest(name: &str) -> String {
-    palisade_guests::path(name).to_string_lossy().into_owned()
-}
+use crate::palisade::{Palisade, guest};
 
 fn abis() -> [String; 2] {
     [guest("guest.p1.wasm"), guest("guest.p2.wasm")]

@@ -1,0 +1,86 @@
+//! `palisade tool`: the registry of tools, and calls of their functions.
+
+mod arguments;
+mod show;
+
+use std::path::Path;
+
+use palisade::policy::CallRequest;
+use palisade::{Bytes, Call, Host, Program, Tool};
+
+use crate::args::{ToolAction, ToolCall};
+use crate::config::Config;
+use crate::exit;
+use crate::failure::Failure;
+use crate::report::{self, Format};
+use crate::request::Request;
+use crate::run;
+use crate::signals::Signals;
+
+pub(crate) async fn tool(action: ToolAction, config: &Config, format: Format) -> Result<u8, Failure> {
+    let host = Host::open(config.to_host()?)?;
+    let tools = host.tools();
+    match action {
+        ToolAction::Add { file, name } => {
+            let component = Program::from_file(&file).map_err(Failure::program)?;
+            let tool = tools.add(&name_of(name, &file)?, component).await?;
+            show::added(&tool, format);
+        }
+        ToolAction::List => show::list(&tools.list()?, format),
+        ToolAction::Show { tool } => show::show(&get(&host, &tool).await?, format),
+        ToolAction::Call(call) => return self::call(&host, *call, config, format).await,
+        ToolAction::Disable { tool } => tools.set_enabled(&tool, false).await.map_err(Failure::program)?,
+        ToolAction::Enable { tool } => tools.set_enabled(&tool, true).await.map_err(Failure::program)?,
+        ToolAction::Remove { tool } => tools.remove(&tool).await.map_err(Failure::program)?,
+    }
+    Ok(0)
+}
+
+async fn get(host: &Host, reference: &str) -> Result<Tool, Failure> {
+    host.tools().get(reference).await.map_err(Failure::program)
+}
+
+/// The name that was given, or the file's.
+fn name_of(given: Option<String>, file: &Path) -> Result<String, Failure> {
+    let stem = || Some(file.file_stem()?.to_str()?.to_owned());
+    given
+        .or_else(stem)
+        .ok_or_else(|| Failure::invalid(format!("{file:?} gives no name to the tool: say one with --name")))
+}
+
+async fn call(host: &Host, call: ToolCall, config: &Config, format: Format) -> Result<u8, Failure> {
+    let tool = get(host, &call.tool).await?;
+    let function = tool.function(&call.function).map_err(Failure::program)?;
+    let arguments = arguments::arguments(&call.arguments, function)?;
+    let Request { spec, base, usage } = Request::new(call.sandbox, config)?;
+    let sandbox = host.create(spec).map_err(|error| config.named_rules(error, &base))?;
+    let bytes = if call.byte_arrays { Bytes::Array } else { Bytes::Base64 };
+    let request = CallRequest {
+        files: call.files_access,
+        ..CallRequest::default()
+    };
+    let call = Call::new(&tool, &function.name, arguments).bytes(bytes).narrow(request);
+    let mut signals = Signals::new()?;
+    let outcome = tokio::select! {
+        outcome = sandbox.call(call) => Ok(outcome?),
+        number = signals.next() => Err(exit::of_signal(number)),
+    };
+    sandbox.destroy().await?;
+    let outcome = match outcome {
+        Ok(outcome) => outcome,
+        Err(code) => return Ok(code),
+    };
+    let code = exit::of_ending(&outcome.ending);
+    if format == Format::Json {
+        report::print_json(&report::outcome_json(&outcome, code));
+        return Ok(code);
+    }
+    for line in String::from_utf8_lossy(&[&outcome.stdout[..], &outcome.stderr].concat()).lines() {
+        report::say(line);
+    }
+    if let Some(value) = &outcome.value {
+        report::print_json(value);
+    }
+    run::tell(&outcome, sandbox.limits(), None, usage);
+    Ok(code)
+}

@@ -1,0 +1,5 @@
+//! The command as its user meets it: exit codes, streams, and what is said on standard error.
+
+mod palisade;
+mod run;
+mod tool;
