@@ -75,7 +75,7 @@ async fn everything_beyond_a_policy_is_denied_at_once() {
     assert!(!error.to_string().contains("secret value"), "{error}");
     assert!(host.sandboxes().is_empty());
     match events.try_next() {
-        Some(Delivery::Event(Event::RequestDenied { denials })) => {
+        Some(Delivery::Event(Event::RequestDenied { denials, .. })) => {
             assert_eq!(denials, error.denials());
         }
         other => panic!("{other:?}"),

@@ -4,8 +4,12 @@
 mod compiling;
 mod denials;
 mod determinism;
+mod examples;
 mod files;
 mod freeing;
 mod lifecycle;
 mod limits;
 mod programs;
+mod sessions;
+mod shipped;
+mod tools;

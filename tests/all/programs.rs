@@ -177,7 +177,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("(component)", "wasi:cli/run"),
     (
         r#"(component (import "evil:host/reach@1.0.0" (instance (export "f" (func)))))"#,
-        "wasi:cli/run",
+        "evil:host/reach",
     ),
 ];
 

@@ -1,0 +1,216 @@
+//! Sessions: an instance which is kept between calls.
+
+use std::time::{Duration, Instant};
+
+use palisade::policy::{ByteSize, CallLimits, CallRequest, LimitsRequest, Policy};
+use palisade::{Bytes, Ending, Kind, Limit, Outcome, Sandbox, SandboxSpec, Session, Tool};
+use palisade_tests::*;
+use serde_json::{Value, json};
+
+/// A component which counts its calls, spins, traps, holds memory and sleeps.
+const TEXT: &str = r#"(component
+    (import "wasi:io/poll@0.2.0" (instance $poll
+        (export "pollable" (type $pollable (sub resource)))
+        (export "[method]pollable.block" (func (param "self" (borrow $pollable))))))
+    (alias export $poll "pollable" (type $pollable))
+    (import "wasi:clocks/monotonic-clock@0.2.0" (instance $clock
+        (alias outer 1 $pollable (type $outer))
+        (export "pollable" (type $pollable (eq $outer)))
+        (export "subscribe-duration" (func (param "when" u64) (result (own $pollable))))))
+    (core func $block (canon lower (func $poll "[method]pollable.block")))
+    (core func $subscribe (canon lower (func $clock "subscribe-duration")))
+    (core module $m
+        (import "" "block" (func $block (param i32)))
+        (import "" "subscribe" (func $subscribe (param i64) (result i32)))
+        (memory 1)
+        (global $calls (mut i32) (i32.const 0))
+        (func (export "count") (result i32)
+            (global.set $calls (i32.add (global.get $calls) (i32.const 1)))
+            (global.get $calls))
+        (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0)))
+        (func (export "work") (param i32)
+            (loop $more
+                (local.set 0 (i32.sub (local.get 0) (i32.const 1)))
+                (br_if $more (i32.gt_s (local.get 0) (i32.const 0)))))
+        (func (export "sleep") (param i64) (call $block (call $subscribe (local.get 0))))
+        (func (export "spin") (loop (br 0)))
+        (func (export "trap") unreachable))
+    (core instance $i (instantiate $m (with "" (instance
+        (export "block" (func $block)) (export "subscribe" (func $subscribe))))))
+    (func (export "count") (result u32) (canon lift (core func $i "count")))
+    (func (export "grow") (param "pages" u32) (result s32) (canon lift (core func $i "grow")))
+    (func (export "work") (param "rounds" u32) (canon lift (core func $i "work")))
+    (func (export "sleep") (param "nanoseconds" u64) (canon lift (core func $i "sleep")))
+    (func (export "spin") (canon lift (core func $i "spin")))
+    (func (export "trap") (canon lift (core func $i "trap"))))"#;
+
+const LONG: Duration = Duration::from_secs(60);
+
+async fn tool() -> Tool {
+    host().tools().add("session", wat("session", TEXT)).await.unwrap()
+}
+
+async fn open(sandbox: &Sandbox, idle: Duration) -> Session {
+    sandbox
+        .open_session(&tool().await, idle, &CallRequest::default())
+        .unwrap()
+}
+
+async fn call(session: &Session, function: &str, arguments: Value) -> Outcome {
+    session.call(function, arguments, Bytes::Base64).await.unwrap()
+}
+
+async fn count(session: &Session) -> Value {
+    call(session, "count", json!({})).await.value.unwrap()
+}
+
+#[tokio::test]
+async fn an_instance_is_kept_between_calls_and_apart_from_others() {
+    let sandbox = sandbox(spec());
+    let (one, other) = (open(&sandbox, LONG).await, open(&sandbox, LONG).await);
+    for expected in 1..=3 {
+        assert_eq!(count(&one).await, expected);
+    }
+    assert_eq!(count(&other).await, 1);
+    assert_eq!(sandbox.processes(), [one.process(), other.process()]);
+    drop((one, other));
+    sandbox.stop().await.unwrap();
+    assert_eq!(sandbox.usage().memory.as_bytes(), 0);
+}
+
+#[tokio::test]
+async fn each_call_has_its_own_usage() {
+    let session = open(&sandbox(spec()), LONG).await;
+    let little = call(&session, "work", json!({"rounds": 10})).await.usage;
+    let much = call(&session, "work", json!({"rounds": 10_000_000})).await.usage;
+    let again = call(&session, "work", json!({"rounds": 10})).await.usage;
+    assert_eq!(little.fuel, again.fuel);
+    assert!(
+        much.fuel > Some(10_000_000) && again.fuel < Some(1_000),
+        "{much:?} {again:?}"
+    );
+    assert!(much.host_time > again.host_time, "{much:?} {again:?}");
+}
+
+#[tokio::test]
+async fn a_trap_ends_it_and_a_bad_argument_does_not() {
+    let sandbox = sandbox(spec());
+    let session = open(&sandbox, LONG).await;
+    for (function, arguments, kind) in [
+        ("count", json!({"x": 1}), Kind::InvalidInput),
+        ("conut", json!({}), Kind::NotFound),
+    ] {
+        let error = session.call(function, arguments, Bytes::Base64).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+    }
+    assert_eq!(count(&session).await, 1);
+    call(&session, "trap", json!({})).await.traps();
+    let error = session.call("count", json!({}), Bytes::Base64).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Conflict, "{error}");
+    assert!(sandbox.processes().is_empty());
+}
+
+#[tokio::test]
+async fn it_ends_when_nobody_calls_it() {
+    let sandbox = sandbox(spec());
+    let session = open(&sandbox, Duration::from_millis(50)).await;
+    assert_eq!(count(&session).await, 1);
+    let started = Instant::now();
+    while !sandbox.processes().is_empty() {
+        assert!(started.elapsed() < Duration::from_secs(20), "it goes on");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(started.elapsed() >= Duration::from_millis(40));
+    let error = session.call("count", json!({}), Bytes::Base64).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Conflict, "{error}");
+}
+
+#[tokio::test]
+async fn its_limits_are_for_all_its_calls() {
+    let fuel = LimitsRequest {
+        fuel: Some(30_000_000),
+        ..LimitsRequest::default()
+    };
+    let session = open(&limited(fuel), LONG).await;
+    let mut calls = 0;
+    let last = loop {
+        let outcome = call(&session, "work", json!({"rounds": 1_000_000})).await;
+        if outcome.ending != Ending::Returned {
+            break outcome;
+        }
+        calls += 1;
+    };
+    last.reaches(Limit::Fuel);
+    assert!((1..30).contains(&calls), "{calls} calls");
+
+    let memory = CallRequest {
+        limits: CallLimits {
+            memory: Some(ByteSize::from_mib(1)),
+            ..CallLimits::default()
+        },
+        ..CallRequest::default()
+    };
+    let session = sandbox(spec()).open_session(&tool().await, LONG, &memory).unwrap();
+    assert_eq!(call(&session, "grow", json!({"pages": 8})).await.value, Some(json!(1)));
+    let refused = call(&session, "grow", json!({"pages": 8})).await;
+    assert_eq!(
+        (refused.value, refused.limits_hit),
+        (Some(json!(-1)), vec![Limit::Memory])
+    );
+    assert!(call(&session, "grow", json!({"pages": 1})).await.limits_hit.is_empty());
+}
+
+/// A session which waits for calls does not use its time; one which waits in a call does.
+#[tokio::test]
+async fn only_the_time_of_calls_counts() {
+    let time = LimitsRequest {
+        time: Some(Duration::from_millis(400)),
+        ..LimitsRequest::default()
+    };
+    let sandbox = limited(time);
+    let session = open(&sandbox, LONG).await;
+    for expected in 1..=3 {
+        assert_eq!(count(&session).await, expected);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    call(&session, "sleep", json!({"nanoseconds": 10_000_000_000_u64}))
+        .await
+        .reaches(Limit::Time);
+    let session = open(&sandbox, LONG).await;
+    call(&session, "spin", json!({})).await.reaches(Limit::Time);
+}
+
+#[tokio::test]
+async fn a_kill_ends_it_and_what_waits_is_told() {
+    let sandbox = sandbox(spec());
+    let session = open(&sandbox, LONG).await;
+    assert_eq!(count(&session).await, 1);
+    let spinning = session.call("spin", json!({}), Bytes::Base64);
+    let waiting = session.call("count", json!({}), Bytes::Base64);
+    let killed = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        session.kill();
+    };
+    let (spinning, waiting, ()) = tokio::join!(spinning, waiting, killed);
+    assert_eq!(spinning.unwrap().ending, Ending::Killed);
+    assert_eq!(waiting.unwrap_err().kind(), Kind::Conflict);
+}
+
+#[tokio::test]
+async fn a_policy_says_which_of_its_functions_are_called() {
+    let policy = |tools: &str| SandboxSpec::new(Policy::from_toml(tools).unwrap());
+    let some = sandbox(policy("tools = [{ name = 'session', functions = ['count'] }]"));
+    let session = open(&some, LONG).await;
+    assert_eq!(count(&session).await, 1);
+    let error = session
+        .call("work", json!({"rounds": 1}), Bytes::Base64)
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), Kind::Denied, "{error}");
+    assert_eq!(count(&session).await, 2);
+    let none = sandbox(policy(""));
+    let error = none
+        .open_session(&tool().await, LONG, &CallRequest::default())
+        .unwrap_err();
+    assert_eq!(error.kind(), Kind::Denied, "{error}");
+}
