@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use wasmtime::Result;
-use wasmtime::component::{Component, ResourceTable};
+use wasmtime::component::{Component, ComponentExportIndex, ComponentNamedList, Lift, Lower, ResourceTable};
+use wasmtime::error::Context;
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, InstancePre, Linker, Module, PoolingAllocationConfig, Store,
 };
@@ -138,7 +139,7 @@ pub(crate) struct ComponentProgram {
     ready: CommandPre<ComponentState>,
 }
 
-struct ComponentState {
+pub(crate) struct ComponentState {
     wasi: WasiCtx,
     table: ResourceTable,
     limits: StoreLimits,
@@ -180,5 +181,82 @@ impl ComponentProgram {
         ended_well(ended.map(|_| ()))?;
         drop(store);
         Ok(output.contents().to_vec())
+    }
+}
+
+/// One function of a component, called with its own types.
+pub(crate) struct Tool<T: ToolState> {
+    engine: Engine,
+    ready: wasmtime::component::InstancePre<T>,
+    function: ComponentExportIndex,
+}
+
+/// What the store of a tool has: [`StoreLimits`] for one which imports nothing, [`ComponentState`] for one which imports WASI.
+pub(crate) trait ToolState: Send + 'static {
+    fn new() -> Self;
+    fn limits(&mut self) -> &mut StoreLimits;
+    fn add_to_linker(linker: &mut wasmtime::component::Linker<Self>) -> Result<()>
+    where
+        Self: Sized;
+}
+
+impl ToolState for StoreLimits {
+    fn new() -> Self {
+        limits()
+    }
+
+    fn limits(&mut self) -> &mut StoreLimits {
+        self
+    }
+
+    fn add_to_linker(_: &mut wasmtime::component::Linker<Self>) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl ToolState for ComponentState {
+    fn new() -> Self {
+        Self {
+            wasi: WasiCtx::builder().build(),
+            table: ResourceTable::new(),
+            limits: limits(),
+        }
+    }
+
+    fn limits(&mut self) -> &mut StoreLimits {
+        &mut self.limits
+    }
+
+    fn add_to_linker(linker: &mut wasmtime::component::Linker<Self>) -> Result<()> {
+        wasmtime_wasi::p2::add_to_linker_async(linker)
+    }
+}
+
+impl<T: ToolState> Tool<T> {
+    pub(crate) fn new(component: &Component, function: &str) -> Result<Self> {
+        let engine = component.engine();
+        let mut linker = wasmtime::component::Linker::new(engine);
+        T::add_to_linker(&mut linker)?;
+        Ok(Self {
+            engine: engine.clone(),
+            ready: linker.instantiate_pre(component)?,
+            function: component
+                .get_export_index(None, function)
+                .with_context(|| format!("it exports no {function}"))?,
+        })
+    }
+
+    /// Calls the function in a fresh store.
+    pub(crate) async fn call<P, R>(&self, arguments: P) -> Result<R>
+    where
+        P: ComponentNamedList + Lower + Send + Sync,
+        R: ComponentNamedList + Lift + Send + Sync + 'static,
+    {
+        let mut store = Store::new(&self.engine, T::new());
+        store.limiter(|state| state.limits());
+        prepare(&mut store)?;
+        let instance = self.ready.instantiate_async(&mut store).await?;
+        let function = instance.get_typed_func::<P, R>(&mut store, &self.function)?;
+        function.call_async(&mut store, arguments).await
     }
 }

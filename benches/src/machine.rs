@@ -5,6 +5,8 @@ use std::fs;
 use std::process::Command;
 
 use serde::Serialize;
+use wasmtime::Result;
+use wasmtime::error::Context;
 
 #[derive(Debug, Serialize)]
 pub(crate) struct Machine {
@@ -70,4 +72,14 @@ pub(crate) fn field(file: &str, name: &str) -> Option<String> {
     let text = fs::read_to_string(file).ok()?;
     let line = text.lines().find(|line| line.starts_with(name))?;
     Some(line.split_once(':')?.1.trim().to_owned())
+}
+
+/// Resident memory and page tables of this process.
+pub(crate) fn resident_kib() -> Result<f64> {
+    let kib = |name| {
+        let value = field("/proc/self/status", name).context("no /proc/self/status")?;
+        let figure = value.split_whitespace().next().context("it has no figure")?;
+        wasmtime::error::Ok(figure.parse::<f64>()?)
+    };
+    Ok(kib("VmRSS")? + kib("VmPTE")?)
 }

@@ -6,8 +6,10 @@
 mod floor;
 mod harness;
 mod machine;
+mod ours;
 mod report;
 mod spine;
+mod tools;
 
 use std::path::PathBuf;
 
@@ -29,12 +31,17 @@ struct Arguments {
     /// Runs one measurement of memory in this process and prints it; what the suites start themselves for.
     #[arg(long, hide = true, value_name = "SIDE")]
     memory_probe: Option<spine::memory::Probe>,
+    /// Prints the memory which the tools in this state directory take; likewise.
+    #[arg(long, hide = true, value_name = "DIRECTORY")]
+    tools_probe: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Suite {
     /// Fresh sandboxes, files, processor time and memory.
     Spine,
+    /// Functions of components, called with JSON.
+    Tools,
 }
 
 fn main() -> Result<()> {
@@ -42,9 +49,14 @@ fn main() -> Result<()> {
     if let Some(probe) = arguments.memory_probe {
         return spine::memory::probe(probe);
     }
+    if let Some(state) = arguments.tools_probe {
+        return tools::memory::probe(&state);
+    }
     let settings = harness::Settings { pairs: arguments.pairs };
     let results = match arguments.suite {
-        Some(Suite::Spine) | None => spine::run(settings)?,
+        Some(Suite::Spine) => spine::run(settings)?,
+        Some(Suite::Tools) => tools::run(settings)?,
+        None => [spine::run(settings)?, tools::run(settings)?].concat(),
     };
     let report = report::Report::new(settings, results);
     print!("{report}");

@@ -41,16 +41,20 @@ impl fmt::Display for Report {
             "name", "ours", "floor", "", "ratio", "goal"
         )?;
         for result in &self.results {
+            let goal = result.goal.map_or_else(|| "-".to_owned(), |goal| format!("{goal:.2}"));
             writeln!(
                 f,
-                "{:width$}  {:>12.2}  {:>12.2}  {:>9}  {:>7.3}  {:>6.2}  {}",
+                "{:width$}  {:>12.2}  {:>12.2}  {:>9}  {:>7.3}  {goal:>6}  {}",
                 result.name,
                 result.ours,
                 result.floor,
                 result.unit,
                 result.ratio,
-                result.goal,
-                if result.met { "yes" } else { "NO" },
+                match result.met {
+                    Some(true) => "yes",
+                    Some(false) => "NO",
+                    None => "-",
+                },
             )?;
         }
         Ok(())

@@ -5,10 +5,9 @@ use std::time::Instant;
 use palisade::Program;
 use wasmtime::Result;
 
-use super::ours::Ours;
-use super::wait;
 use crate::floor::{self, CoreProgram, Run};
-use crate::harness::{Measurement, Settings, micros, pairs};
+use crate::harness::{Measurement, Settings, micros, pairs, wait};
+use crate::ours::Ours;
 
 const GOAL: f64 = 1.02;
 

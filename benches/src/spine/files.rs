@@ -4,10 +4,9 @@ use palisade::Program;
 use wasmtime::Result;
 use wasmtime::error::Context;
 
-use super::ours::Ours;
-use super::wait;
 use crate::floor::{self, ComponentProgram, CoreProgram, Run};
-use crate::harness::{Measurement, Settings, pairs};
+use crate::harness::{Measurement, Settings, pairs, wait};
+use crate::ours::Ours;
 
 const GOAL: f64 = 1.0;
 

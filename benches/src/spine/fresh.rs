@@ -4,10 +4,9 @@
 use palisade::Program;
 use wasmtime::Result;
 
-use super::ours::Ours;
-use super::wait;
 use crate::floor::{self, ComponentProgram, CoreProgram, Run};
-use crate::harness::{Measurement, Settings, pairs, time_each};
+use crate::harness::{Measurement, Settings, pairs, time_each, wait};
+use crate::ours::Ours;
 
 /// A core module which does nothing but one call of WASI.
 const SMALL: &str = r#"(module

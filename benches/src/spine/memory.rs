@@ -10,9 +10,10 @@ use wasmtime::error::Context;
 use wasmtime::{Caller, Linker, Module, Store};
 use wasmtime::{Result, ensure};
 
-use super::ours::Ours;
 use crate::floor;
-use crate::harness::{Measurement, Settings};
+use crate::harness::{Measurement, Settings, runtime};
+use crate::machine::resident_kib;
+use crate::ours::Ours;
 
 const COUNT: u32 = 10_000;
 const GOAL: f64 = 1.3;
@@ -80,11 +81,7 @@ fn in_own_process(probe: Probe) -> Result<f64> {
 
 /// Prints the memory, in KiB, that one of [`COUNT`] things takes.
 pub(crate) fn probe(probe: Probe) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()?;
-    let each = runtime.block_on(async {
+    let each = runtime()?.block_on(async {
         match probe {
             Probe::OursIdle => ours_idle(),
             Probe::FloorIdle => floor_idle(),
@@ -188,18 +185,4 @@ async fn floor_live() -> Result<f64> {
     let each = (resident_kib()? - before) / f64::from(COUNT);
     drop(tasks);
     Ok(each)
-}
-
-/// Resident memory and page tables of this process.
-fn resident_kib() -> Result<f64> {
-    let kib = |name| {
-        let value = crate::machine::field("/proc/self/status", name).context("no /proc/self/status")?;
-        let kib = value
-            .split_whitespace()
-            .next()
-            .context("it has no figure")?
-            .parse::<f64>()?;
-        wasmtime::error::Ok(kib)
-    };
-    Ok(kib("VmRSS")? + kib("VmPTE")?)
 }

@@ -1,0 +1,127 @@
+//! A call, from the name of a tool to its answer, each in a fresh instance. Ours takes arguments that are JSON values
+//! already, of which it gets a copy, and gives one; the floor is a call with the types of the language.
+
+use palisade::Call;
+use serde_json::{Value, json};
+use wasmtime::component::Component;
+use wasmtime::{Result, StoreLimits, ensure};
+
+use super::ECHO;
+use crate::floor::{self, ComponentState, Tool};
+use crate::harness::{Measurement, Settings, pairs, time_each, wait};
+use crate::ours::Ours;
+
+const REPETITIONS: u32 = 2000;
+
+pub(super) fn run(settings: Settings) -> Result<Vec<Measurement>> {
+    let ours = Ours::new(100)?;
+    let engine = floor::engine(100)?;
+    let bytes = wat::parse_str(ECHO)?;
+    let echo: Tool<StoreLimits> = Tool::new(&Component::new(&engine, &bytes)?, "echo")?;
+    wait(ours.add("echo", bytes))?;
+    let sandbox = ours.host().create_admitted(&ours.admit(None)?)?;
+
+    let mut results = Vec::new();
+    for (size, length, repetitions, goal) in [
+        ("32 B", 32, REPETITIONS, 1.5),
+        ("64 KiB", 64 << 10, REPETITIONS / 4, 1.15),
+    ] {
+        let text = "x".repeat(length);
+        let arguments = json!({ "text": text });
+        let measured = pairs(
+            settings,
+            || {
+                time_each(repetitions, || {
+                    wait(call(&ours, &sandbox, "echo", "echo", &arguments)).map(drop)
+                })
+            },
+            || {
+                time_each(repetitions, || {
+                    wait(echo.call::<_, (String,)>((text.as_str(),))).map(drop)
+                })
+            },
+        )?;
+        ensure!(
+            wait(call(&ours, &sandbox, "echo", "echo", &arguments))? == text,
+            "it gives back another text"
+        );
+        results.push(Measurement::from_pairs(
+            format!("call, echo of {size}"),
+            "µs",
+            goal,
+            &measured,
+        ));
+    }
+    results.push(with_fresh_sandbox(settings, &ours, &echo)?);
+    results.push(shipped(settings, &ours, &engine)?);
+    Ok(results)
+}
+
+/// The same with a sandbox for each call, made and destroyed.
+fn with_fresh_sandbox(settings: Settings, ours: &Ours, echo: &Tool<StoreLimits>) -> Result<Measurement> {
+    let granted = ours.admit(None)?;
+    let text = "x".repeat(32);
+    let arguments = json!({ "text": text });
+    let fresh = async || {
+        let sandbox = ours.host().create_admitted(&granted)?;
+        call(ours, &sandbox, "echo", "echo", &arguments).await?;
+        sandbox.destroy().await?;
+        Ok(())
+    };
+    let measured = pairs(
+        settings,
+        || time_each(REPETITIONS, || wait(fresh())),
+        || {
+            time_each(REPETITIONS, || {
+                wait(echo.call::<_, (String,)>((text.as_str(),))).map(drop)
+            })
+        },
+    )?;
+    Ok(Measurement::from_pairs(
+        "call in a fresh sandbox, echo of 32 B",
+        "µs",
+        None,
+        &measured,
+    ))
+}
+
+/// A tool which is shipped and imports most of WASI, in a function that needs none of it.
+fn shipped(settings: Settings, ours: &Ours, engine: &wasmtime::Engine) -> Result<Measurement> {
+    let bytes = std::fs::read(palisade_guests::path("files.wasm"))?;
+    let files: Tool<ComponentState> = Tool::new(&Component::new(engine, &bytes)?, "diff-texts")?;
+    wait(ours.add("files", bytes))?;
+    let sandbox = ours.host().create_admitted(&ours.admit(None)?)?;
+    let arguments = json!({ "before": "one\n", "after": "two\n" });
+    let measured = pairs(
+        settings,
+        || {
+            time_each(REPETITIONS / 4, || {
+                wait(call(ours, &sandbox, "files", "diff-texts", &arguments)).map(drop)
+            })
+        },
+        || {
+            time_each(REPETITIONS / 4, || {
+                wait(files.call::<_, (String,)>(("one\n", "two\n", None::<u32>))).map(drop)
+            })
+        },
+    )?;
+    Ok(Measurement::from_pairs(
+        "call, tool with all of WASI",
+        "µs",
+        1.5,
+        &measured,
+    ))
+}
+
+async fn call(
+    ours: &Ours,
+    sandbox: &palisade::Sandbox,
+    tool: &str,
+    function: &str,
+    arguments: &Value,
+) -> Result<Value> {
+    let tool = ours.host().tools().get(tool).await?;
+    let outcome = sandbox.call(Call::new(&tool, function, arguments.clone())).await?;
+    ensure!(outcome.is_success(), "the call ended with {:?}", outcome.ending);
+    Ok(outcome.value.unwrap_or_default())
+}
