@@ -89,11 +89,11 @@ pub(crate) enum Action {
 #[derive(Debug, Args)]
 #[command(after_help = format!("{RUN_EXAMPLES}{}", exit::TABLE))]
 pub(crate) struct Run {
-    #[command(flatten)]
-    pub sandbox: SandboxArguments,
     /// The program, a module or component; everything after it is for the program
     #[arg(required = true, trailing_var_arg = true, num_args = 1.., value_names = ["FILE", "ARGS"])]
     pub command: Vec<OsString>,
+    #[command(flatten)]
+    pub sandbox: SandboxArguments,
 }
 
 /// The sandbox that a program or a call is to have.
@@ -105,14 +105,15 @@ pub(crate) struct SandboxArguments {
     /// Set a variable; NAME alone takes its value from here; may be repeated
     #[arg(long = "env", value_name = "NAME[=VALUE]")]
     pub envs: Vec<EnvArgument>,
-    #[command(flatten)]
-    pub limits: LimitArguments,
     /// A policy file, or one of `strict`, `default`, `trusted`
     #[arg(long, value_name = "FILE|NAME")]
     pub policy: Option<String>,
     /// Tell on standard error what was used
     #[arg(long)]
     pub usage: bool,
+    // Last: what comes after it would stand below its heading in the help.
+    #[command(flatten)]
+    pub limits: LimitArguments,
 }
 
 /// Limits which differ from the policy's.
@@ -183,20 +184,22 @@ pub(crate) enum ToolAction {
 
 #[derive(Debug, Args)]
 pub(crate) struct ToolCall {
-    #[command(flatten)]
-    pub sandbox: SandboxArguments,
     /// The most that the call may do in files: `none`, `read-only` or `read-write`
     #[arg(long, value_name = "ACCESS", value_parser = file_access)]
     pub files_access: Option<FileAccess>,
     /// Give lists of bytes as arrays of numbers, and not in base64
     #[arg(long)]
     pub byte_arrays: bool,
+    /// The tool; with the first digits of a digest, that version of it
     #[arg(value_name = "TOOL[@DIGEST]")]
     pub tool: String,
+    /// The function, as `palisade tool show` names it
     pub function: String,
     /// A JSON object, `@FILE` or `-` with one in it, or NAME=VALUE for each argument
     #[arg(allow_hyphen_values = true)]
     pub arguments: Vec<String>,
+    #[command(flatten)]
+    pub sandbox: SandboxArguments,
 }
 
 #[derive(Debug, Subcommand)]
