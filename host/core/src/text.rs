@@ -1,4 +1,10 @@
-//! Texts which a guest has a part in.
+//! Texts which a guest or a client has a part in.
+
+/// Bytes of a name that is compared with others: comparing takes the product of both lengths.
+const MAX_NAME: usize = 64;
+
+/// Names that one is compared with.
+const MAX_COMPARED: usize = 1000;
 
 /// At most `most` characters of `text`, with escapes for those which could drive a terminal or forge a line of a log.
 pub(crate) fn shown(text: &str, most: usize) -> String {
@@ -14,6 +20,19 @@ pub(crate) fn shown(text: &str, most: usize) -> String {
         }
     }
     shown
+}
+
+/// The one of `known` which was probably meant by `word`.
+pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    if word.len() > MAX_NAME {
+        return None;
+    }
+    let (distance, best) = known
+        .filter(|name| name.len() <= MAX_NAME)
+        .take(MAX_COMPARED)
+        .map(|name| (strsim::damerau_levenshtein(word, name), name))
+        .min_by_key(|(distance, _)| *distance)?;
+    (distance <= 2.max(best.len() / 3) && distance < best.len()).then_some(best)
 }
 
 /// Whether it turns the direction of text, or is nowhere to be seen.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use self::registry::{ToolEntry, Tools};
-use crate::text::shown;
+use crate::text::{nearest, shown};
 use crate::{Error, Kind, Program, Result};
 
 /// A component and the functions which it offers. Cheap to clone. Calls which have begun go on when it is removed,
@@ -113,7 +113,7 @@ impl Tool {
             let message = match skipped.iter().find(|skipped| skipped.name == name) {
                 Some(skipped) => format!("function {name:?} of tool {tool:?} is not offered: {}", skipped.reason),
                 None => {
-                    let near = nearest(&name, functions.iter().map(|function| function.name.as_str()));
+                    let near = instead_of(&name, functions.iter().map(|function| function.name.as_str()));
                     format!("no function {name:?} in tool {tool:?}{near}")
                 }
             };
@@ -135,19 +135,7 @@ impl fmt::Debug for Tool {
     }
 }
 
-/// The longest name that is compared to others; comparing takes the product of both lengths.
-const MAX_COMPARED: usize = 128;
-
-/// Names that it is compared to.
-const MAX_KNOWN: usize = 1_000;
-
 /// `: did you mean "x"?`, where one of `known` is near to `name`.
-pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
-    let near = known
-        .take(MAX_KNOWN)
-        .filter(|known| known.len() <= MAX_COMPARED && name.len() <= MAX_COMPARED)
-        .map(|known| (strsim::damerau_levenshtein(name, known), known))
-        .filter(|(distance, known)| *distance <= 2.max(known.len() / 3))
-        .min();
-    near.map_or_else(String::new, |(_, known)| format!(": did you mean {known:?}?"))
+fn instead_of<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
+    nearest(name, known).map_or_else(String::new, |known| format!(": did you mean {known:?}?"))
 }

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use cap_std::fs::Dir;
 
 use super::index::{self, Digest, Entry, Index, Lock, Version};
-use super::{Description, Tool, nearest};
+use super::{Description, Tool, instead_of};
 use crate::backend::Backend;
 use crate::text::shown;
 use crate::{Error, Format, Kind, Program, Result};
@@ -296,7 +296,7 @@ impl Index {
         };
         let mut found = self.tools.iter().rev().filter(|entry| entry.name == name);
         let missing = || {
-            let near = nearest(name, self.tools.iter().map(|entry| entry.name.as_str()));
+            let near = instead_of(name, self.tools.iter().map(|entry| entry.name.as_str()));
             Error::new(Kind::NotFound, format!("no tool {reference:?}{near}"))
         };
         if digest.is_empty() {

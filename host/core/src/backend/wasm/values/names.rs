@@ -1,10 +1,9 @@
 //! Names in messages: cut, escaped, and the one that was probably meant.
 
-/// Bytes of a name that are compared with others, and characters that are kept in a path.
-const MAX_NAME: usize = 64;
+use crate::text::nearest;
 
-/// Names that one is compared with.
-const MAX_COMPARED: usize = 1000;
+/// Bytes of a name that are kept in a path.
+const MAX_NAME: usize = 64;
 
 /// Bytes that a cut text has at most between its quotes.
 const MAX_QUOTED: usize = 56;
@@ -36,7 +35,7 @@ pub(super) fn member(name: &str) -> String {
 
 /// What to write for `word`, which is none of `known`.
 pub(super) fn instead_of<'a>(word: &str, known: impl ExactSizeIterator<Item = &'a String> + Clone) -> String {
-    if let Some(nearest) = nearest(word, known.clone()) {
+    if let Some(nearest) = nearest(word, known.clone().map(String::as_str)) {
         return format!("a known name, such as {}", quoted(nearest));
     }
     let (count, shown) = (known.len(), 5);
@@ -46,18 +45,6 @@ pub(super) fn instead_of<'a>(word: &str, known: impl ExactSizeIterator<Item = &'
         _ if count <= shown => format!("one of {}", listed.join(", ")),
         _ => format!("one of {} and {} more", listed.join(", "), count - shown),
     }
-}
-
-fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a String>) -> Option<&'a String> {
-    if word.len() > MAX_NAME {
-        return None;
-    }
-    let (distance, best) = known
-        .filter(|name| name.len() <= MAX_NAME)
-        .take(MAX_COMPARED)
-        .map(|name| (strsim::damerau_levenshtein(word, name), name))
-        .min_by_key(|(distance, _)| *distance)?;
-    (distance <= 2.max(best.len() / 3) && distance < best.len()).then_some(best)
 }
 
 #[cfg(test)]
