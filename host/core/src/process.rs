@@ -159,6 +159,7 @@ impl Launch {
             nans: grants.nans,
             fuel,
             max_memory,
+            max_answer: output.as_bytes(),
             memory: Arc::clone(sandbox.memory()),
             refusals: Arc::clone(&record.refusals),
             meter: Arc::clone(&record.meter),

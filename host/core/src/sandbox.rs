@@ -209,7 +209,6 @@ impl Sandbox {
             function,
             arguments,
             bytes,
-            max_answer: self.max_answer(&granted),
             answer: Arc::default(),
         };
         let (launch, _) = Launch::new(self, self.tool_command(&tool, granted, Work::Call(call))?)?;
@@ -235,22 +234,15 @@ impl Sandbox {
         let granted = granted.reduce(Result::or);
         let granted = granted.ok_or_else(|| Error::new(Kind::InvalidInput, "the tool has no functions"))?;
         let granted = granted.map_err(|denial| self.denied(denial))?.narrow(request);
-        let max_answer = self.max_answer(&granted);
         let (sender, calls) = mpsc::channel(BATCH);
         let work = Work::Serve(Calls { calls, idle });
         let (launch, _) = Launch::new(self, self.tool_command(tool, granted, work)?)?;
-        Ok(Session::new(self, tool, max_answer, sender, launch))
+        Ok(Session::new(self, tool, sender, launch))
     }
 
     pub(crate) fn granted(&self, tool: &Tool, function: &str) -> Result<CallGrant> {
         let granted = self.grants().tools.judge(tool.name(), function);
         granted.map_err(|denial| self.denied(denial))
-    }
-
-    /// The most that an answer may have: it is output.
-    fn max_answer(&self, granted: &CallGrant) -> u64 {
-        let output = self.limits().output;
-        granted.limits.output.map_or(output, |most| most.min(output)).as_bytes()
     }
 
     fn tool_command(&self, tool: &Tool, granted: CallGrant, work: Work) -> Result<Command> {

@@ -17,20 +17,13 @@ pub struct Session {
     sandbox: Sandbox,
     tool: Tool,
     process: ProcessId,
-    max_answer: u64,
     calls: mpsc::Sender<SessionCall>,
     /// How the process ended, once it has.
     end: watch::Receiver<Option<Result<Outcome>>>,
 }
 
 impl Session {
-    pub(crate) fn new(
-        sandbox: &Sandbox,
-        tool: &Tool,
-        max_answer: u64,
-        calls: mpsc::Sender<SessionCall>,
-        launch: Launch,
-    ) -> Self {
+    pub(crate) fn new(sandbox: &Sandbox, tool: &Tool, calls: mpsc::Sender<SessionCall>, launch: Launch) -> Self {
         let process = launch.id();
         let (ended, end) = watch::channel(None);
         tokio::spawn(async move {
@@ -41,7 +34,6 @@ impl Session {
             sandbox: sandbox.clone(),
             tool: tool.clone(),
             process,
-            max_answer,
             calls,
             end,
         }
@@ -69,7 +61,6 @@ impl Session {
                 function: function.to_owned(),
                 arguments: arguments.into(),
                 bytes,
-                max_answer: self.max_answer,
                 answer: Arc::default(),
             },
             begun: Arc::clone(&begun),

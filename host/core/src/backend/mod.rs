@@ -54,6 +54,8 @@ pub(crate) struct Job {
     pub nans: Nans,
     /// Fuel it may use; `None`: any amount.
     pub fuel: Option<u64>,
+    /// The most that an answer may have as JSON, in bytes: it is output.
+    pub max_answer: u64,
     /// The memory of the whole sandbox.
     pub memory: Arc<Counter>,
     /// The most of it that this one may hold, in bytes.
@@ -101,8 +103,6 @@ pub(crate) struct FunctionCall {
     pub function: String,
     pub arguments: Value,
     pub bytes: Bytes,
-    /// The most that the answer may have as JSON, in bytes.
-    pub max_answer: u64,
     /// Where the answer goes, or the error which the function returned.
     pub answer: Arc<OnceLock<Value>>,
 }

@@ -12,7 +12,7 @@ use super::functions::{Exported, Returns};
 use super::values::BadResult;
 use super::{ProcessState, Run, ending_of, fuel, p2};
 use crate::backend::{FunctionCall, Job, Running, Work};
-use crate::limits::{Limit, Refusals};
+use crate::limits::Limit;
 use crate::{Ending, Error, Kind, Result};
 
 /// What arguments may take in the host's memory, in bytes, before they are the guest's.
@@ -46,7 +46,7 @@ async fn run(linked: Arc<Linked>, job: Job, call: FunctionCall, arguments: Vec<V
         invoke(&mut run.store, &instance, exported, &arguments).await
     };
     match returned.await {
-        Ok(value) => answer(exported, value.as_ref(), &call, &refusals),
+        Ok(value) => answer(exported, value.as_ref(), &call, &run.store.data().process),
         Err(error) => ending_of(&error, limit, &refusals),
     }
 }
@@ -75,10 +75,10 @@ pub(super) fn answer(
     exported: &Exported,
     value: Option<&Val>,
     call: &FunctionCall,
-    refusals: &Refusals,
+    process: &ProcessState,
 ) -> Result<Ending> {
-    let Some(json) = json(exported, value, call)? else {
-        refusals.hit(Limit::Output);
+    let Some(json) = json(exported, value, call, process.max_answer)? else {
+        process.refusals.hit(Limit::Output);
         return Ok(Ending::LimitReached(Limit::Output));
     };
     let (ending, json) = match (exported.returns, json) {
@@ -98,17 +98,17 @@ pub(super) fn answer(
 }
 
 /// The result as JSON, or `None` where its text is longer than an answer may be.
-fn json(exported: &Exported, value: Option<&Val>, call: &FunctionCall) -> Result<Option<Value>> {
+fn json(exported: &Exported, value: Option<&Val>, call: &FunctionCall, longest: u64) -> Result<Option<Value>> {
     let result = |most: usize| match exported.signature.result(value, call.bytes, most) {
         Ok(json) => Ok(Some(json)),
         Err(BadResult::TooLarge { .. }) => Ok(None),
         Err(error @ BadResult::Mistyped) => Err(Error::new(Kind::Internal, error.to_string())),
     };
     // A text is never longer than what its value takes in memory, so that it has to be measured only beyond that.
-    let most = usize::try_from(call.max_answer).unwrap_or(usize::MAX);
+    let most = usize::try_from(longest).unwrap_or(usize::MAX);
     match result(most.min(MAX_ANSWER))? {
         Some(json) => Ok(Some(json)),
-        None => Ok(result(MAX_ANSWER)?.filter(|json| length(json) <= call.max_answer)),
+        None => Ok(result(MAX_ANSWER)?.filter(|json| length(json) <= longest)),
     }
 }
 

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-
-use super::functions::custom_sections;
+use wasmparser::{Parser, Payload};
 
 /// The name of the section, as of `wit-parser`.
 const SECTION: &str = "package-docs";
@@ -81,4 +80,14 @@ impl Docs {
         let named = self.0.iter().map(|package| package.interfaces.get(interface));
         inline.chain(named).find_map(|found| found?.funcs.get(function)?.text())
     }
+}
+
+/// The custom sections called `name`, at any depth.
+fn custom_sections<'a>(bytes: &'a [u8], name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+    Parser::new(0)
+        .parse_all(bytes)
+        .filter_map(move |payload| match payload {
+            Ok(Payload::CustomSection(section)) if section.name() == name => Some(section.data()),
+            _ => None,
+        })
 }

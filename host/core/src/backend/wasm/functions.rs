@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use wasmparser::{Parser, Payload};
 use wasmtime::Engine;
 use wasmtime::component::types::{ComponentFunc, ComponentItem};
 use wasmtime::component::{Component, ComponentExportIndex, Type};
@@ -199,14 +198,4 @@ impl Functions {
 fn short(name: &str) -> &str {
     let name = name.rsplit_once('/').map_or(name, |(_, interface)| interface);
     name.split_once('@').map_or(name, |(interface, _)| interface)
-}
-
-/// The custom sections called `name`, at any depth.
-pub(super) fn custom_sections<'a>(bytes: &'a [u8], name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-    Parser::new(0)
-        .parse_all(bytes)
-        .filter_map(move |payload| match payload {
-            Ok(Payload::CustomSection(section)) if section.name() == name => Some(section.data()),
-            _ => None,
-        })
 }

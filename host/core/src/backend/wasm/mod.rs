@@ -185,6 +185,7 @@ pub(crate) struct ProcessState {
     pub meter: Arc<Meter>,
     pub reports: Reports,
     memory: Arc<Counter>,
+    max_answer: u64,
     limiter: Limiter,
 }
 
@@ -203,6 +204,7 @@ impl ProcessState {
                 Random::Seeded { seed } => clocks::seeded(seed),
             },
             memory: Arc::clone(&job.memory),
+            max_answer: job.max_answer,
             limiter: Limiter::new(
                 job.memory,
                 job.max_memory,

@@ -93,7 +93,7 @@ impl Serving {
             Ok((_, Life::GoesOn)) | Err(_) => None,
         };
         // Who has gone away meanwhile does not want to know.
-        let _ = ended.send(made.map(|(ending, _)| self.outcome(ending, &call, &before)));
+        let _ = ended.send(made.map(|(ending, _)| self.outcome(ending, call, &before)));
         last
     }
 
@@ -103,13 +103,14 @@ impl Serving {
         let arguments = call::arguments(exported, call)?;
         match call::invoke(&mut self.run.store, instance, exported, &arguments).await {
             Ok(value) => {
-                call::answer(exported, value.as_ref(), call, &self.refusals).map(|ending| (ending, Life::GoesOn))
+                let process = &self.run.store.data().process;
+                call::answer(exported, value.as_ref(), call, process).map(|ending| (ending, Life::GoesOn))
             }
             Err(error) => ending_of(&error, self.fuel_limit, &self.refusals).map(|ending| (ending, Life::Over)),
         }
     }
 
-    fn outcome(&mut self, ending: Ending, call: &FunctionCall, before: &Mark) -> Outcome {
+    fn outcome(&mut self, ending: Ending, call: FunctionCall, before: &Mark) -> Outcome {
         let now = self.mark();
         if let Ending::LimitReached(limit) = ending {
             self.refusals.hit(limit);
@@ -119,7 +120,8 @@ impl Serving {
         let process = &self.run.store.data().process;
         Outcome {
             ending,
-            value: call.answer.get().cloned(),
+            // Nobody else has it.
+            value: Arc::unwrap_or_clone(call.answer).into_inner(),
             usage: Usage {
                 fuel: before
                     .fuel

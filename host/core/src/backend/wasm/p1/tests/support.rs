@@ -123,6 +123,7 @@ impl Guest {
             fuel: None,
             memory: Counter::new(1 << 30),
             max_memory: u64::MAX,
+            max_answer: u64::MAX,
             refusals: Arc::default(),
             reports: Reports::to_nobody(),
             meter: Arc::default(),
