@@ -4,16 +4,15 @@
 //! which computes comes back here at every tick of the engine's epoch.
 
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
-use rustix::time::{ClockId, clock_gettime};
 use tokio::time::{Instant, Sleep};
 
-use crate::limits::CpuMeter;
+use crate::limits::{CpuMeter, Stopwatch};
 
 /// How others steer one running program.
 #[derive(Debug, Default)]
@@ -22,10 +21,8 @@ pub(crate) struct Control {
     waker: AtomicWaker,
     /// Whether the program waits for something to do, which is not its time.
     idle: AtomicBool,
-    /// Processor time of the polls which are over, and what the thread had used when the present one began, in
-    /// nanoseconds.
-    busy: AtomicU64,
-    poll_began: AtomicU64,
+    /// Processor time of the polls which are over, and the present one.
+    busy: Mutex<(Duration, Option<Stopwatch>)>,
 }
 
 const RUN: u8 = 0;
@@ -53,9 +50,12 @@ impl Control {
 
     /// Processor time which the program has used, from within a poll.
     pub(crate) fn busy(&self) -> Duration {
-        let now = u64::try_from(thread_time().as_nanos()).unwrap_or(u64::MAX);
-        let present = now.saturating_sub(self.poll_began.load(Ordering::Relaxed));
-        Duration::from_nanos(self.busy.load(Ordering::Relaxed).saturating_add(present))
+        let (over, present) = *self.measured();
+        over + present.map_or(Duration::ZERO, |present| present.elapsed())
+    }
+
+    fn measured(&self) -> MutexGuard<'_, (Duration, Option<Stopwatch>)> {
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The output of `future`, or `None` if a kill comes first.
@@ -180,13 +180,12 @@ impl<F: Future + Unpin> Future for Supervised<F> {
             return Poll::Pending;
         }
 
-        let before = thread_time();
-        let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        this.control.poll_began.store(nanos(before), Ordering::Relaxed);
+        let watch = Stopwatch::start();
+        this.control.measured().1 = Some(watch);
         let polled = Pin::new(&mut this.future).poll(context);
-        let spent = thread_time().saturating_sub(before);
+        let spent = watch.elapsed();
         this.busy += spent;
-        this.control.busy.store(nanos(this.busy), Ordering::Relaxed);
+        *this.control.measured() = (this.busy, None);
         this.cpu.spend(spent);
 
         match polled {
@@ -200,15 +199,6 @@ impl<F: Future + Unpin> Future for Supervised<F> {
             }
         }
     }
-}
-
-/// Processor time which this thread has used.
-fn thread_time() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(
-        u64::try_from(time.tv_sec).unwrap_or(0),
-        u32::try_from(time.tv_nsec).unwrap_or(0),
-    )
 }
 
 #[cfg(test)]

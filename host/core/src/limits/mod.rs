@@ -3,10 +3,12 @@
 mod counter;
 mod cpu;
 mod refusals;
+mod stopwatch;
 
 pub(crate) use counter::{Counter, Lease};
 pub(crate) use cpu::CpuMeter;
 pub(crate) use refusals::Refusals;
+pub(crate) use stopwatch::Stopwatch;
 
 /// One of the things that are bounded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
