@@ -1,6 +1,7 @@
 //! Calls one function of a component, in a fresh instance.
 
 use std::io;
+use std::mem;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -9,7 +10,7 @@ use wasmtime::component::{Instance, Val};
 
 use super::compiled::Linked;
 use super::functions::{Exported, Returns};
-use super::values::BadResult;
+use super::values::{BadResult, Encoded};
 use super::{ProcessState, Run, ending_of, fuel, p2};
 use crate::backend::{FunctionCall, Job, Running, Work};
 use crate::limits::Limit;
@@ -24,16 +25,18 @@ const MAX_ANSWER: usize = 128 << 20;
 /// Checks the function and its arguments: an error is told before anything runs.
 pub(super) async fn prepare(linked: Arc<Linked>, mut job: Job) -> Result<Running> {
     linked.find_functions().await?;
-    let Work::Call(call) = std::mem::replace(&mut job.work, Work::Run) else {
+    let Work::Call(mut call) = mem::replace(&mut job.work, Work::Run) else {
         return Err(Error::new(Kind::Internal, "no function is named"));
     };
     let exported = linked.functions(&job.program)?.get(&job.program, &call.function)?;
-    let arguments = arguments(exported, &call)?;
+    let arguments = arguments(exported, &mut call)?;
     Ok(Box::pin(run(linked, job, call, arguments)))
 }
 
-pub(super) fn arguments(exported: &Exported, call: &FunctionCall) -> Result<Vec<Val>> {
-    let arguments = exported.signature.arguments(&call.arguments, MAX_ARGUMENTS);
+pub(super) fn arguments(exported: &Exported, call: &mut FunctionCall) -> Result<Vec<Val>> {
+    let arguments = exported
+        .signature
+        .arguments(mem::take(&mut call.arguments), MAX_ARGUMENTS);
     arguments.map_err(|bad| Error::new(Kind::InvalidInput, format!("{}: {bad}", call.function)))
 }
 
@@ -43,10 +46,10 @@ async fn run(linked: Arc<Linked>, job: Job, call: FunctionCall, arguments: Vec<V
     let mut run = Run::new(linked.instance.engine(), p2::State::new(ProcessState::new(job)), fuel)?;
     let returned = async {
         let instance = linked.instance.instantiate_async(&mut run.store).await?;
-        invoke(&mut run.store, &instance, exported, &arguments).await
+        invoke(&mut run.store, &instance, exported, arguments).await
     };
     match returned.await {
-        Ok(value) => answer(exported, value.as_ref(), &call, &run.store.data().process),
+        Ok(value) => answer(exported, value, &call, &run.store.data().process),
         Err(error) => ending_of(&error, limit, &refusals),
     }
 }
@@ -56,7 +59,7 @@ pub(super) async fn invoke(
     store: &mut Store<p2::State>,
     instance: &Instance,
     exported: &Exported,
-    arguments: &[Val],
+    arguments: Vec<Val>,
 ) -> wasmtime::Result<Option<Val>> {
     let function = instance.get_func(&mut *store, exported.index);
     let function = function.ok_or_else(|| wasmtime::format_err!("the function is gone"))?;
@@ -66,14 +69,14 @@ pub(super) async fn invoke(
     };
     let memory = store.data().process.max_lifted();
     store.set_hostcall_fuel(exported.signature.max_lifted().min(memory));
-    function.call_async(store, arguments, &mut results).await?;
+    function.call_async(store, &arguments, &mut results).await?;
     Ok(results.pop())
 }
 
 /// The `error` of a function's own result is how it failed; everything else is an answer.
 pub(super) fn answer(
     exported: &Exported,
-    value: Option<&Val>,
+    value: Option<Val>,
     call: &FunctionCall,
     process: &ProcessState,
 ) -> Result<Ending> {
@@ -98,32 +101,30 @@ pub(super) fn answer(
 }
 
 /// The result as JSON, or `None` where its text is longer than an answer may be.
-fn json(exported: &Exported, value: Option<&Val>, call: &FunctionCall, longest: u64) -> Result<Option<Value>> {
-    let result = |most: usize| match exported.signature.result(value, call.bytes, most) {
-        Ok(json) => Ok(Some(json)),
+fn json(exported: &Exported, value: Option<Val>, call: &FunctionCall, longest: u64) -> Result<Option<Value>> {
+    match exported.signature.result(value, call.bytes, MAX_ANSWER) {
+        Ok(Encoded { json, max_text }) => {
+            // Measuring takes as long as writing it.
+            let fits = max_text as u64 <= longest || fits(&json, longest);
+            Ok(fits.then_some(json))
+        }
         Err(BadResult::TooLarge { .. }) => Ok(None),
         Err(error @ BadResult::Mistyped) => Err(Error::new(Kind::Internal, error.to_string())),
-    };
-    // A text is never longer than what its value takes in memory, so that it has to be measured only beyond that.
-    let most = usize::try_from(longest).unwrap_or(usize::MAX);
-    match result(most.min(MAX_ANSWER))? {
-        Some(json) => Ok(Some(json)),
-        None => Ok(result(MAX_ANSWER)?.filter(|json| length(json) <= longest)),
     }
 }
 
-/// The length of a value's text, in bytes.
-fn length(value: &Value) -> u64 {
-    struct Count(u64);
-    impl io::Write for Count {
+/// Whether a value's text has at most `longest` bytes.
+fn fits(value: &Value, longest: u64) -> bool {
+    struct Room(u64);
+    impl io::Write for Room {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0 += bytes.len() as u64;
+            let left = self.0.checked_sub(bytes.len() as u64);
+            self.0 = left.ok_or(io::ErrorKind::FileTooLarge)?;
             Ok(bytes.len())
         }
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
     }
-    let mut count = Count(0);
-    serde_json::to_writer(&mut count, value).map_or(u64::MAX, |()| count.0)
+    serde_json::to_writer(Room(longest), value).is_ok()
 }

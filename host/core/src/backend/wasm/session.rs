@@ -83,11 +83,11 @@ impl Serving {
     async fn answer(
         &mut self,
         instance: &Instance,
-        call: FunctionCall,
+        mut call: FunctionCall,
         ended: oneshot::Sender<Result<Outcome>>,
     ) -> Option<Ending> {
         let before = self.mark();
-        let made = self.make(instance, &call).await;
+        let made = self.make(instance, &mut call).await;
         let last = match &made {
             Ok((ending, Life::Over)) => Some(ending.clone()),
             Ok((_, Life::GoesOn)) | Err(_) => None,
@@ -97,14 +97,14 @@ impl Serving {
         last
     }
 
-    async fn make(&mut self, instance: &Instance, call: &FunctionCall) -> Result<(Ending, Life)> {
+    async fn make(&mut self, instance: &Instance, call: &mut FunctionCall) -> Result<(Ending, Life)> {
         let linked = Arc::clone(&self.linked);
         let exported = linked.functions(&self.program)?.get(&self.program, &call.function)?;
         let arguments = call::arguments(exported, call)?;
-        match call::invoke(&mut self.run.store, instance, exported, &arguments).await {
+        match call::invoke(&mut self.run.store, instance, exported, arguments).await {
             Ok(value) => {
                 let process = &self.run.store.data().process;
-                call::answer(exported, value.as_ref(), call, process).map(|ending| (ending, Life::GoesOn))
+                call::answer(exported, value, call, process).map(|ending| (ending, Life::GoesOn))
             }
             Err(error) => ending_of(&error, self.fuel_limit, &self.refusals).map(|ending| (ending, Life::Over)),
         }

@@ -1,5 +1,7 @@
 //! JSON to values.
 
+use std::mem;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use indexmap::{IndexMap, IndexSet};
@@ -15,7 +17,7 @@ use super::shape::Shape;
 const ALLOCATION: usize = 16;
 
 pub(super) fn arguments(
-    json: &Value,
+    mut json: Value,
     parameters: &IndexMap<String, Shape>,
     max_bytes: usize,
 ) -> Result<Vec<Val>, BadArgument> {
@@ -23,30 +25,33 @@ pub(super) fn arguments(
         max_bytes,
         left: max_bytes,
     };
-    let arguments = decoder.record(json, parameters, &Path::ROOT)?;
+    let arguments = decoder.record(&mut json, parameters, &Path::ROOT)?;
     Ok(arguments.into_iter().map(|(_, value)| value).collect())
 }
 
-/// Every value takes from `left` what it has on the heap, before it has it.
+/// Every value takes from `left` what it has on the heap, before it has it. Strings are moved out of the JSON.
 struct Decoder {
     max_bytes: usize,
     left: usize,
 }
 
 impl Decoder {
-    fn value(&mut self, json: &Value, shape: &Shape, at: &Path<'_>) -> Result<Val, BadArgument> {
-        match (shape, json) {
+    fn value(&mut self, json: &mut Value, shape: &Shape, at: &Path<'_>) -> Result<Val, BadArgument> {
+        match (shape, &mut *json) {
             (Shape::Bool | Shape::Integer(_) | Shape::Float32 | Shape::Float64 | Shape::Char, _) => {
                 scalar::read(json, shape).ok_or_else(|| at.wrong(expected(shape), json))
             }
-            (Shape::String, Value::String(text)) => self.text(text, at).map(Val::String),
+            (Shape::String, Value::String(text)) => {
+                self.take(text.len(), at)?;
+                Ok(Val::String(mem::take(text)))
+            }
             (Shape::List(element), Value::String(text)) if element.is_byte() => self.base64(text, at),
             (Shape::List(element), Value::Array(items)) => self.list(items, element, at).map(Val::List),
             (Shape::FixedLengthList(element, length), Value::Array(items)) if items.len() == *length => {
                 self.list(items, element, at).map(Val::FixedLengthList)
             }
             (Shape::Tuple(shapes), Value::Array(items)) if items.len() == shapes.len() => {
-                self.items(items.iter().zip(shapes), at).map(Val::Tuple)
+                self.items(items.iter_mut().zip(shapes), at).map(Val::Tuple)
             }
             (Shape::Map(key, value), Value::Object(members)) if key.is_string() => self.members(members, value, at),
             (Shape::Map(key, value), Value::Array(pairs)) if !key.is_string() => self.pairs(pairs, key, value, at),
@@ -72,7 +77,7 @@ impl Decoder {
         Ok(text.to_owned())
     }
 
-    fn boxed(&mut self, json: &Value, shape: &Shape, at: &Path<'_>) -> Result<Box<Val>, BadArgument> {
+    fn boxed(&mut self, json: &mut Value, shape: &Shape, at: &Path<'_>) -> Result<Box<Val>, BadArgument> {
         self.take(size_of::<Val>(), at)?;
         self.value(json, shape, at).map(Box::new)
     }
@@ -85,13 +90,13 @@ impl Decoder {
         Ok(Val::List(bytes.into_iter().map(Val::U8).collect()))
     }
 
-    fn list(&mut self, items: &[Value], element: &Shape, at: &Path<'_>) -> Result<Vec<Val>, BadArgument> {
-        self.items(items.iter().map(|item| (item, element)), at)
+    fn list(&mut self, items: &mut [Value], element: &Shape, at: &Path<'_>) -> Result<Vec<Val>, BadArgument> {
+        self.items(items.iter_mut().map(|item| (item, element)), at)
     }
 
     fn items<'a>(
         &mut self,
-        items: impl ExactSizeIterator<Item = (&'a Value, &'a Shape)>,
+        items: impl ExactSizeIterator<Item = (&'a mut Value, &'a Shape)>,
         at: &Path<'_>,
     ) -> Result<Vec<Val>, BadArgument> {
         let mut values = self.vec(items.len(), at)?;
@@ -101,7 +106,7 @@ impl Decoder {
         Ok(values)
     }
 
-    fn members(&mut self, members: &Map<String, Value>, shape: &Shape, at: &Path<'_>) -> Result<Val, BadArgument> {
+    fn members(&mut self, members: &mut Map<String, Value>, shape: &Shape, at: &Path<'_>) -> Result<Val, BadArgument> {
         let mut entries = self.vec(members.len(), at)?;
         for (name, json) in members {
             let key = Val::String(self.text(name, at)?);
@@ -110,11 +115,11 @@ impl Decoder {
         Ok(Val::Map(entries))
     }
 
-    fn pairs(&mut self, pairs: &[Value], key: &Shape, value: &Shape, at: &Path<'_>) -> Result<Val, BadArgument> {
+    fn pairs(&mut self, pairs: &mut [Value], key: &Shape, value: &Shape, at: &Path<'_>) -> Result<Val, BadArgument> {
         let mut entries = self.vec(pairs.len(), at)?;
-        for (index, pair) in pairs.iter().enumerate() {
+        for (index, pair) in pairs.iter_mut().enumerate() {
             let at = at.element(index);
-            match pair.as_array().map(Vec::as_slice) {
+            match pair.as_array_mut().map(Vec::as_mut_slice) {
                 Some([first, second]) => entries.push((
                     self.value(first, key, &at.element(0))?,
                     self.value(second, value, &at.element(1))?,
@@ -127,7 +132,7 @@ impl Decoder {
 
     fn record(
         &mut self,
-        json: &Value,
+        json: &mut Value,
         shapes: &IndexMap<String, Shape>,
         at: &Path<'_>,
     ) -> Result<Vec<(String, Val)>, BadArgument> {
@@ -140,7 +145,7 @@ impl Decoder {
         let mut fields = self.vec(shapes.len(), at)?;
         for (name, shape) in shapes {
             let at = at.member(name);
-            let value = match members.get(name) {
+            let value = match members.get_mut(name) {
                 Some(json) => self.value(json, shape, &at)?,
                 None if shape.is_option() => Val::Option(None),
                 None => return Err(at.error(expected(shape), "nothing")),
@@ -152,7 +157,7 @@ impl Decoder {
 
     fn variant(
         &mut self,
-        json: &Value,
+        json: &mut Value,
         cases: &IndexMap<String, Option<Shape>>,
         at: &Path<'_>,
     ) -> Result<Val, BadArgument> {
@@ -174,17 +179,22 @@ impl Decoder {
         Ok(Val::Variant(self.text(name, at)?, payload))
     }
 
-    fn option(&mut self, json: &Value, some: &Shape, at: &Path<'_>) -> Result<Val, BadArgument> {
+    fn option(&mut self, json: &mut Value, some: &Shape, at: &Path<'_>) -> Result<Val, BadArgument> {
         if !some.is_option() {
             return Ok(Val::Option(Some(self.boxed(json, some, at)?)));
         }
-        match json.as_object().and_then(sole) {
+        match json.as_object_mut().and_then(sole) {
             Some(("some", json)) => Ok(Val::Option(Some(self.boxed(json, some, &at.member("some"))?))),
             _ => Err(at.wrong(r#"null or an object of "some""#, json)),
         }
     }
 
-    fn payload(&mut self, json: &Value, shape: Option<&Shape>, at: &Path<'_>) -> Result<Option<Box<Val>>, BadArgument> {
+    fn payload(
+        &mut self,
+        json: &mut Value,
+        shape: Option<&Shape>,
+        at: &Path<'_>,
+    ) -> Result<Option<Box<Val>>, BadArgument> {
         match shape {
             Some(shape) => self.boxed(json, shape, at).map(Some),
             None if json.is_null() => Ok(None),
@@ -229,9 +239,13 @@ impl Decoder {
 }
 
 /// The only member of an object.
-fn sole(members: &Map<String, Value>) -> Option<(&str, &Value)> {
-    let (name, value) = members.iter().next()?;
-    (members.len() == 1).then_some((name, value))
+fn sole(members: &mut Map<String, Value>) -> Option<(&str, &mut Value)> {
+    let is_sole = members.len() == 1;
+    members
+        .iter_mut()
+        .next()
+        .filter(|_| is_sole)
+        .map(|(name, value)| (name.as_str(), value))
 }
 
 /// What belongs where there is something of another kind, or nothing.

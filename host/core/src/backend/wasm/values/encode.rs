@@ -25,68 +25,86 @@ pub(crate) enum BadResult {
     Mistyped,
 }
 
+/// A result as JSON.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Encoded {
+    pub(crate) json: Value,
+    /// Its text has no more bytes than this, and may have far fewer.
+    pub(crate) max_text: usize,
+}
+
 pub(super) fn result(
-    value: Option<&Val>,
+    value: Option<Val>,
     shape: Option<&Shape>,
     bytes: Bytes,
     max_bytes: usize,
-) -> Result<Value, BadResult> {
+) -> Result<Encoded, BadResult> {
     let mut encoder = Encoder {
         bytes,
         max_bytes,
         left: max_bytes,
+        escapes: 0,
     };
-    encoder.optional(value, shape)
+    let json = encoder.optional(value, shape)?;
+    let max_text = (max_bytes - encoder.left).saturating_add(encoder.escapes);
+    Ok(Encoded { json, max_text })
 }
 
+/// Every value takes from `left` what it has in memory, which is no less than its text has, escapes left out.
 struct Encoder {
     bytes: Bytes,
     max_bytes: usize,
     left: usize,
+    /// What the text may have in escapes.
+    escapes: usize,
 }
 
+/// What each byte of a string may add as an escape: `\u0000`.
+const ESCAPE: usize = 5;
+
 impl Encoder {
-    fn value(&mut self, value: &Val, shape: &Shape) -> Result<Value, BadResult> {
+    fn value(&mut self, value: Val, shape: &Shape) -> Result<Value, BadResult> {
         // More than the text of any number, and than the brackets, quotes and commas of anything else.
         self.take(size_of::<Value>())?;
         match (shape, value) {
-            (Shape::Bool | Shape::Integer(_) | Shape::Float32 | Shape::Float64 | Shape::Char, _) => {
-                scalar::write(value, shape).ok_or(BadResult::Mistyped)
+            (Shape::Bool | Shape::Integer(_) | Shape::Float32 | Shape::Float64 | Shape::Char, value) => {
+                scalar::write(&value, shape).ok_or(BadResult::Mistyped)
             }
-            (Shape::String, Val::String(text)) => self.text(text),
+            (Shape::String, Val::String(text)) => self.text(text).map(Value::String),
             (Shape::List(element), Val::List(items)) if element.is_byte() && self.bytes == Bytes::Base64 => {
-                self.base64(items)
+                self.base64(&items)
             }
-            (Shape::List(element), Val::List(items)) => self.array(items.iter().map(|item| (item, &**element))),
+            (Shape::List(element), Val::List(items)) => self.array(items.into_iter().map(|item| (item, &**element))),
             (Shape::FixedLengthList(element, length), Val::FixedLengthList(items)) if items.len() == *length => {
-                self.array(items.iter().map(|item| (item, &**element)))
+                self.array(items.into_iter().map(|item| (item, &**element)))
             }
             (Shape::Tuple(shapes), Val::Tuple(items)) if items.len() == shapes.len() => {
-                self.array(items.iter().zip(shapes))
+                self.array(items.into_iter().zip(shapes))
             }
             (Shape::Map(key, value), Val::Map(entries)) => self.map(entries, key, value),
             (Shape::Record(shapes), Val::Record(fields)) => self.record(fields, shapes),
-            (Shape::Variant(cases), Val::Variant(case, payload)) => self.variant(
-                case,
-                payload.as_deref(),
-                cases.get(case).ok_or(BadResult::Mistyped)?.as_ref(),
-            ),
-            (Shape::Enum(_), Val::Enum(name)) => self.text(name),
+            (Shape::Variant(cases), Val::Variant(case, payload)) => {
+                let shape = cases.get(&case).ok_or(BadResult::Mistyped)?.as_ref();
+                self.variant(case, payload.map(|payload| *payload), shape)
+            }
+            (Shape::Enum(_), Val::Enum(name)) => self.text(name).map(Value::String),
             (Shape::Option(_), Val::Option(None)) => Ok(Value::Null),
             (Shape::Option(shape), Val::Option(Some(some))) if shape.is_option() => {
-                self.only("some", Some(some), Some(shape))
+                self.only("some".into(), Some(*some), Some(shape))
             }
-            (Shape::Option(shape), Val::Option(Some(some))) => self.value(some, shape),
-            (Shape::Result { ok, .. }, Val::Result(Ok(value))) => self.only("ok", value.as_deref(), ok.as_deref()),
+            (Shape::Option(shape), Val::Option(Some(some))) => self.value(*some, shape),
+            (Shape::Result { ok, .. }, Val::Result(Ok(value))) => {
+                self.only("ok".into(), value.map(|value| *value), ok.as_deref())
+            }
             (Shape::Result { error, .. }, Val::Result(Err(value))) => {
-                self.only("error", value.as_deref(), error.as_deref())
+                self.only("error".into(), value.map(|value| *value), error.as_deref())
             }
             (Shape::Flags(_), Val::Flags(names)) => self.names(names),
             _ => Err(BadResult::Mistyped),
         }
     }
 
-    fn optional(&mut self, value: Option<&Val>, shape: Option<&Shape>) -> Result<Value, BadResult> {
+    fn optional(&mut self, value: Option<Val>, shape: Option<&Shape>) -> Result<Value, BadResult> {
         match (value, shape) {
             (Some(value), Some(shape)) => self.value(value, shape),
             (None, None) => {
@@ -97,9 +115,10 @@ impl Encoder {
         }
     }
 
-    fn text(&mut self, text: &str) -> Result<Value, BadResult> {
-        self.take(escaped_len(text))?;
-        Ok(text.into())
+    fn text(&mut self, text: String) -> Result<String, BadResult> {
+        self.take(text.len())?;
+        self.escapes = self.escapes.saturating_add(text.len().saturating_mul(ESCAPE));
+        Ok(text)
     }
 
     fn base64(&mut self, items: &[Val]) -> Result<Value, BadResult> {
@@ -112,70 +131,71 @@ impl Encoder {
         Ok(STANDARD.encode(bytes).into())
     }
 
-    fn array<'a>(&mut self, items: impl Iterator<Item = (&'a Val, &'a Shape)>) -> Result<Value, BadResult> {
+    fn array<'a>(&mut self, items: impl Iterator<Item = (Val, &'a Shape)>) -> Result<Value, BadResult> {
         let items = items.map(|(item, shape)| self.value(item, shape));
         items.collect::<Result<Vec<_>, _>>().map(Value::Array)
     }
 
-    fn names(&mut self, names: &[String]) -> Result<Value, BadResult> {
-        let names = names.iter().map(|name| {
+    fn names(&mut self, names: Vec<String>) -> Result<Value, BadResult> {
+        let names = names.into_iter().map(|name| {
             self.take(size_of::<Value>())?;
-            self.text(name)
+            self.text(name).map(Value::String)
         });
         names.collect::<Result<Vec<_>, _>>().map(Value::Array)
     }
 
-    fn map(&mut self, entries: &[(Val, Val)], key: &Shape, value: &Shape) -> Result<Value, BadResult> {
+    fn map(&mut self, entries: Vec<(Val, Val)>, key: &Shape, value: &Shape) -> Result<Value, BadResult> {
         if key.is_string() {
-            let members = entries.iter().map(|(key, item)| match key {
-                Val::String(name) => Ok((name.as_str(), item, value)),
+            let members = entries.into_iter().map(|(key, item)| match key {
+                Val::String(name) => Ok((name, item, value)),
                 _ => Err(BadResult::Mistyped),
             });
             return self.object(members);
         }
-        let pairs = entries.iter().map(|(name, item)| {
+        let pairs = entries.into_iter().map(|(name, item)| {
             self.take(size_of::<Value>())?;
             self.array([(name, key), (item, value)].into_iter())
         });
         pairs.collect::<Result<Vec<_>, _>>().map(Value::Array)
     }
 
-    fn record(&mut self, fields: &[(String, Val)], shapes: &IndexMap<String, Shape>) -> Result<Value, BadResult> {
+    fn record(&mut self, fields: Vec<(String, Val)>, shapes: &IndexMap<String, Shape>) -> Result<Value, BadResult> {
         if fields.len() != shapes.len() {
             return Err(BadResult::Mistyped);
         }
-        self.object(fields.iter().map(|(name, value)| {
-            let shape = shapes.get(name).ok_or(BadResult::Mistyped)?;
-            Ok((name.as_str(), value, shape))
+        self.object(fields.into_iter().map(|(name, value)| {
+            let shape = shapes.get(&name).ok_or(BadResult::Mistyped)?;
+            Ok((name, value, shape))
         }))
     }
 
-    fn variant(&mut self, case: &str, payload: Option<&Val>, shape: Option<&Shape>) -> Result<Value, BadResult> {
+    fn variant(&mut self, case: String, payload: Option<Val>, shape: Option<&Shape>) -> Result<Value, BadResult> {
         match (payload, shape) {
-            (None, None) => self.text(case),
-            _ => self.only(case, payload, shape),
+            (None, None) => self.text(case).map(Value::String),
+            (payload, shape) => self.only(case, payload, shape),
         }
     }
 
     fn object<'a>(
         &mut self,
-        members: impl Iterator<Item = Result<(&'a str, &'a Val, &'a Shape), BadResult>>,
+        members: impl Iterator<Item = Result<(String, Val, &'a Shape), BadResult>>,
     ) -> Result<Value, BadResult> {
         self.take(OBJECT)?;
         let mut object = Map::new();
         for member in members {
             let (name, value, shape) = member?;
-            self.take(MEMBER + escaped_len(name))?;
-            object.insert(name.into(), self.value(value, shape)?);
+            self.take(MEMBER)?;
+            object.insert(self.text(name)?, self.value(value, shape)?);
         }
         Ok(object.into())
     }
 
     /// An object of one member.
-    fn only(&mut self, name: &str, value: Option<&Val>, shape: Option<&Shape>) -> Result<Value, BadResult> {
-        self.take(OBJECT + MEMBER + escaped_len(name))?;
+    fn only(&mut self, name: String, value: Option<Val>, shape: Option<&Shape>) -> Result<Value, BadResult> {
+        self.take(OBJECT + MEMBER)?;
+        let name = self.text(name)?;
         let value = self.optional(value, shape)?;
-        Ok(Map::from_iter([(name.to_owned(), value)]).into())
+        Ok(Map::from_iter([(name, value)]).into())
     }
 
     fn take(&mut self, bytes: usize) -> Result<(), BadResult> {
@@ -183,18 +203,4 @@ impl Encoder {
         self.left = self.left.checked_sub(bytes).ok_or(BadResult::TooLarge { max_bytes })?;
         Ok(())
     }
-}
-
-/// The length of `text` in JSON without its quotes, which is never less than in memory.
-fn escaped_len(text: &str) -> usize {
-    let escaped = |byte: &u8| match byte {
-        0..0x20 => 6,
-        b'"' | b'\\' => 2,
-        _ => 1,
-    };
-    // Sums which fit a byte are taken many at a time.
-    let chunks = text.as_bytes().chunks(32);
-    chunks
-        .map(|chunk| usize::from(chunk.iter().map(escaped).sum::<u8>()))
-        .sum()
 }

@@ -43,7 +43,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 use wasmtime::component::{Type, Val};
 
-pub(crate) use self::encode::BadResult;
+pub(crate) use self::encode::{BadResult, Encoded};
 pub(crate) use self::path::BadArgument;
 pub(crate) use self::shape::Unsupported;
 use self::shape::{Builder, Shape};
@@ -109,13 +109,12 @@ impl Signature {
     }
 
     /// The arguments in the order of the parameters. They take at most about `max_bytes` of memory.
-    pub(crate) fn arguments(&self, json: &Value, max_bytes: usize) -> Result<Vec<Val>, BadArgument> {
+    pub(crate) fn arguments(&self, json: Value, max_bytes: usize) -> Result<Vec<Val>, BadArgument> {
         decode::arguments(json, &self.parameters, max_bytes)
     }
 
-    /// The result as JSON; `null` where there is none. It takes at most about `max_bytes` of memory, and its text is
-    /// never longer than that.
-    pub(crate) fn result(&self, value: Option<&Val>, bytes: Bytes, max_bytes: usize) -> Result<Value, BadResult> {
+    /// The result as JSON; `null` where there is none. It takes at most about `max_bytes` of memory.
+    pub(crate) fn result(&self, value: Option<Val>, bytes: Bytes, max_bytes: usize) -> Result<Encoded, BadResult> {
         encode::result(value, self.result.as_ref(), bytes, max_bytes)
     }
 }

@@ -374,7 +374,7 @@ fn arguments_are_an_object_in_any_order() {
     let function = signature("", r#"(param "path" string) (param "depth" (option u8))"#)
         .unwrap()
         .unwrap();
-    let read = |json: Value| function.arguments(&json, PLENTY).map_err(|error| error.to_string());
+    let read = |json: Value| function.arguments(json, PLENTY).map_err(|error| error.to_string());
     assert_eq!(
         read(json!({"depth": 2, "path": "a"})).unwrap(),
         [text("a"), some(Val::U8(2))]
@@ -389,9 +389,9 @@ fn arguments_are_an_object_in_any_order() {
         read(json!({"pth": "a"})).unwrap_err(),
         r#"$: expected a known name, such as "path", found "pth""#
     );
-    assert_eq!(function.result(None, Bytes::Base64, PLENTY).unwrap(), json!(null));
+    assert_eq!(function.result(None, Bytes::Base64, PLENTY).unwrap().json, json!(null));
     assert_eq!(
-        function.result(Some(&Val::U8(1)), Bytes::Base64, PLENTY),
+        function.result(Some(Val::U8(1)), Bytes::Base64, PLENTY),
         Err(BadResult::Mistyped)
     );
     assert_eq!(

@@ -48,13 +48,13 @@ impl Same {
     pub(super) fn read(&self, value: &Value) -> Result<Val, String> {
         let mut arguments = self
             .0
-            .arguments(&json!({"x": value}), PLENTY)
+            .arguments(json!({"x": value}), PLENTY)
             .map_err(|error| error.to_string())?;
         assert_eq!(arguments.len(), 1);
         Ok(arguments.remove(0))
     }
 
     pub(super) fn write(&self, value: &Val, bytes: Bytes) -> Value {
-        self.0.result(Some(value), bytes, PLENTY).unwrap()
+        self.0.result(Some(value.clone()), bytes, PLENTY).unwrap().json
     }
 }
