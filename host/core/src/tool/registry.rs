@@ -10,6 +10,7 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use cap_std::fs::Dir;
 
@@ -22,14 +23,17 @@ use crate::{Error, Format, Kind, Program, Result};
 /// Tools that a registry takes.
 pub(super) const MAX_TOOLS: usize = 10_000;
 
+/// How long what was read is taken to be what is there: looking costs as much as a fifth of a small call.
+const FRESH: Duration = Duration::from_millis(1);
+
 /// The longest name of a tool.
 const MAX_NAME: usize = 64;
 
 /// The registry of a host's tools. Cheap to clone.
 ///
 /// A name stands for the component which was added last under it; `name@digest`, with any number of the digest's first
-/// digits that tell it from others, stands for an earlier one. What is added, removed or disabled by one process is so
-/// for all others on the same state directory from their next use of it on; calls which have begun go on.
+/// digits that tell it from others, stands for an earlier one. What is added, removed or disabled here is so at
+/// once, and a millisecond later for all other hosts on the same state directory; calls which have begun go on.
 #[derive(Clone)]
 pub struct Tools {
     folder: Arc<Dir>,
@@ -40,6 +44,8 @@ pub struct Tools {
 #[derive(Default)]
 struct Known {
     version: Version,
+    /// When it was looked at last; `None`: this process has changed it since.
+    looked: Option<Instant>,
     index: Index,
     /// Those which were of use, by name and digest.
     tools: HashMap<(String, Digest), Tool>,
@@ -117,6 +123,7 @@ impl Tools {
         index::put(&self.folder, &wasm_file(digest), &component.bytes()?).map_err(failed)?;
         index::put(&self.folder, &json_file(digest), &description).map_err(failed)?;
         index.write(&self.folder).map_err(failed)?;
+        self.lock().looked = None;
         drop(lock);
         self.tool(name, digest, || Ok(tool.description().clone()))
     }
@@ -246,6 +253,7 @@ impl Tools {
             };
             change(&mut index, &chosen);
             index.write(&registry.folder).map_err(failed)?;
+            registry.lock().looked = None;
             let gone = chosen
                 .iter()
                 .filter(|entry| !index.tools.iter().any(|kept| kept.digest == entry.digest));
@@ -261,8 +269,12 @@ impl Tools {
 
     /// What is known, read again if it has changed.
     fn known(&self) -> Result<MutexGuard<'_, Known>> {
-        let version = Version::of(&self.folder).map_err(failed)?;
+        let now = Instant::now();
         let mut known = self.lock();
+        if known.looked.is_some_and(|looked| now - looked < FRESH) {
+            return Ok(known);
+        }
+        let version = Version::of(&self.folder).map_err(failed)?;
         if known.version != version {
             let index = Index::read(&self.folder)?;
             known.current.clear();
@@ -274,6 +286,7 @@ impl Tools {
             known.tools.retain(|key, _| entries.contains(key));
             (known.version, known.index) = (version, index);
         }
+        known.looked = Some(now);
         Ok(known)
     }
 
