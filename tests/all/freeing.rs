@@ -96,8 +96,10 @@ fn names(directory: &Path) -> Vec<String> {
     names
 }
 
-fn only_entry(directory: &Path) -> std::path::PathBuf {
-    let names = names(directory);
+/// The compiled program, beside what is kept about it.
+fn only_artefact(directory: &Path) -> std::path::PathBuf {
+    let mut names = names(directory);
+    names.retain(|name| name.ends_with(".cwasm"));
     assert_eq!(names.len(), 1, "{names:?}");
     directory.join(&names[0])
 }
@@ -119,10 +121,10 @@ async fn runs_on_a_new_host(state: &Path) {
 async fn a_second_host_finds_what_the_first_compiled() {
     let state = tempfile::tempdir().unwrap();
     runs_on_a_new_host(state.path()).await;
-    let artefact = only_entry(&state.path().join("artefacts"));
+    let artefact = only_artefact(&state.path().join("artefacts"));
     let before = std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(&artefact).unwrap());
     runs_on_a_new_host(state.path()).await;
-    assert_eq!(only_entry(&state.path().join("artefacts")), artefact);
+    assert_eq!(only_artefact(&state.path().join("artefacts")), artefact);
     // A file that was written again would be another one.
     assert_eq!(
         std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(&artefact).unwrap()),
@@ -134,7 +136,7 @@ async fn a_second_host_finds_what_the_first_compiled() {
 async fn a_damaged_artefact_is_made_anew() {
     let state = tempfile::tempdir().unwrap();
     runs_on_a_new_host(state.path()).await;
-    let artefact = only_entry(&state.path().join("artefacts"));
+    let artefact = only_artefact(&state.path().join("artefacts"));
     let whole = std::fs::read(&artefact).unwrap();
     let flipped = |at: usize| {
         let mut bytes = whole.clone();
@@ -163,7 +165,7 @@ async fn a_damaged_artefact_is_made_anew() {
 async fn an_artefact_which_is_a_link_is_not_followed() {
     let state = tempfile::tempdir().unwrap();
     runs_on_a_new_host(state.path()).await;
-    let artefact = only_entry(&state.path().join("artefacts"));
+    let artefact = only_artefact(&state.path().join("artefacts"));
     let elsewhere = state.path().join("elsewhere");
     std::fs::rename(&artefact, &elsewhere).unwrap();
     std::os::unix::fs::symlink(&elsewhere, &artefact).unwrap();
