@@ -216,8 +216,11 @@ impl ToolState for StoreLimits {
 
 impl ToolState for ComponentState {
     fn new() -> Self {
+        let mut wasi = WasiCtx::builder();
+        wasi.preopened_dir(std::env::temp_dir(), "/", FsPerms::ReadWrite)
+            .expect("there is a folder for temporary files");
         Self {
-            wasi: WasiCtx::builder().build(),
+            wasi: wasi.build(),
             table: ResourceTable::new(),
             limits: limits(),
         }

@@ -17,6 +17,10 @@ use clap::{Parser, ValueEnum};
 use wasmtime::Result;
 use wasmtime::error::Context;
 
+/// The one of the command, for both sides.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Measures palisade against its floor.
 #[derive(Parser)]
 struct Arguments {

@@ -1,5 +1,5 @@
 //! A call, from the name of a tool to its answer, each in a fresh instance. Ours takes arguments that are JSON values
-//! already, of which it gets a copy, and gives one; the floor is a call with the types of the language.
+//! already, and gives one; the floor is a call with the types of the language. Both are given values of their own.
 
 use palisade::Call;
 use serde_json::{Value, json};
@@ -37,7 +37,7 @@ pub(super) fn run(settings: Settings) -> Result<Vec<Measurement>> {
             },
             || {
                 time_each(repetitions, || {
-                    wait(echo.call::<_, (String,)>((text.as_str(),))).map(drop)
+                    wait(echo.call::<_, (String,)>((text.clone(),))).map(drop)
                 })
             },
         )?;
@@ -73,7 +73,7 @@ fn with_fresh_sandbox(settings: Settings, ours: &Ours, echo: &Tool<StoreLimits>)
         || time_each(REPETITIONS, || wait(fresh())),
         || {
             time_each(REPETITIONS, || {
-                wait(echo.call::<_, (String,)>((text.as_str(),))).map(drop)
+                wait(echo.call::<_, (String,)>((text.clone(),))).map(drop)
             })
         },
     )?;
@@ -85,7 +85,7 @@ fn with_fresh_sandbox(settings: Settings, ours: &Ours, echo: &Tool<StoreLimits>)
     ))
 }
 
-/// A tool which is shipped and imports most of WASI, in a function that needs none of it.
+/// A tool which is shipped and imports most of WASI, in a function that needs none of it. Both are given a directory.
 fn shipped(settings: Settings, ours: &Ours, engine: &wasmtime::Engine) -> Result<Measurement> {
     let bytes = std::fs::read(palisade_guests::path("files.wasm"))?;
     let files: Tool<ComponentState> = Tool::new(&Component::new(engine, &bytes)?, "diff-texts")?;

@@ -28,6 +28,10 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::report::Format;
 
+/// The machine's own gives memory back to the kernel with nearly every large value, only to ask for it again.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // What this command starts as its own compiler; nobody else has a use for it.
     if std::env::args_os().skip(1).eq([palisade::COMPILE_PROGRAM]) {
