@@ -39,3 +39,10 @@ fn a_tool_is_called() {
     let said = example("call", &[&guest("files.wasm"), "read", r#"{"path": "/x"}"#]);
     assert!(said.contains("it failed"), "{said}");
 }
+
+#[test]
+fn a_plugin_asks_its_embedder() {
+    let said = example("plugin", &[&guest("shop.wasm")]);
+    assert!(said.contains("the order costs 360 cents"), "{said}");
+    assert!(said.contains("another: quince is not sold"), "{said}");
+}

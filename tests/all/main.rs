@@ -9,6 +9,7 @@ mod files;
 mod freeing;
 mod lifecycle;
 mod limits;
+mod plugins;
 mod programs;
 mod sessions;
 mod shipped;

@@ -29,6 +29,7 @@
 //! | [`Program`], [`Command`] | a wasm file; one run of it |
 //! | [`Tools`], [`Tool`], [`Call`] | the registry of components whose functions are called by name; one; one call |
 //! | [`Session`] | an instance of a tool which is kept between calls |
+//! | [`Plugin`] | a component which is called with Rust's own types, and may call functions of yours |
 //! | [`Outcome`] | how a program or call ended, what it used, what it was refused |
 //!
 //! A guest which misbehaves is an [`Outcome`]. An [`Error`] is the caller's or the host's doing.
@@ -66,10 +67,14 @@ mod text;
 mod tool;
 mod workspace;
 
+/// The engine, for the bindings of plug-ins: `bindgen!` with `wasmtime_crate: palisade::wasmtime`.
+pub use wasmtime;
+
 /// Policies, grants, limits and denials.
 pub use palisade_policy as policy;
 
 pub use admission::Admission;
+pub use backend::wasm::plugin::{Plugin, PluginState, Working};
 pub use backend::wasm::{COMPILE_PROGRAM, compile_program};
 pub use error::{Error, Kind, Result};
 pub use events::{Delivery, Event, Events, LogLevel};

@@ -138,7 +138,7 @@ impl Launch {
             stderr: stderr.clone(),
             answer: match &command.work {
                 Work::Call(call) => Some(Arc::clone(&call.answer)),
-                Work::Run | Work::Serve(_) => None,
+                Work::Run | Work::Serve(_) | Work::Visit(_) => None,
             },
         };
         let program = command.name.clone();

@@ -10,6 +10,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
 use crate::admission::Admitted;
+use crate::backend::wasm::plugin::{Plugin, PluginState, Working};
 use crate::backend::{Calls, FunctionCall, Work};
 use crate::events::Event;
 use crate::lifecycle::{Input, Load, Step};
@@ -238,6 +239,32 @@ impl Sandbox {
         let work = Work::Serve(Calls { calls, idle });
         let (launch, _) = Launch::new(self, self.tool_command(tool, granted, work)?)?;
         Ok(Session::new(self, tool, sender, launch))
+    }
+
+    /// Gives `work` an instance of a plug-in, and gives back what comes of it, where it comes to its end.
+    ///
+    /// It is a process of the sandbox with all that the sandbox has, as by [`run`](Self::run), and `work` is a part of
+    /// it: the limits hold for all calls that it makes, and end it wherever it waits. What the plug-in prints is in the
+    /// outcome's `stdout` and `stderr`. An error which `work` returns is how the plug-in ended: a trap, or a limit.
+    ///
+    /// # Errors
+    /// [`Kind::InvalidInput`] where the plug-in is no component, or imports what neither WASI nor its `link` gives;
+    /// otherwise as [`run`](Self::run).
+    pub async fn with_plugin<T, R, W>(&self, plugin: &Plugin<T>, data: T, work: W) -> Result<(Option<R>, Outcome)>
+    where
+        T: Send + 'static,
+        R: Send + 'static,
+        W: for<'a> FnOnce(&'a mut wasmtime::Store<PluginState<T>>, wasmtime::component::Instance) -> Working<'a, R>
+            + Send
+            + 'static,
+    {
+        let (visit, answer) = plugin.visit(data, work);
+        let command = Command::new(plugin.program());
+        let mut command = command.stdout(Output::Capture).stderr(Output::Capture);
+        command.work = Work::Visit(visit);
+        let outcome = self.run(command).await?;
+        let answer = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Ok((answer, outcome))
     }
 
     pub(crate) fn granted(&self, tool: &Tool, function: &str) -> Result<CallGrant> {

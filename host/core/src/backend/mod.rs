@@ -2,6 +2,7 @@
 
 pub(crate) mod wasm;
 
+use std::fmt;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -70,7 +71,6 @@ pub(crate) struct Job {
 }
 
 /// What is done with a program.
-#[derive(Debug)]
 pub(crate) enum Work {
     /// It is run as a command.
     Run,
@@ -78,6 +78,19 @@ pub(crate) enum Work {
     Call(FunctionCall),
     /// Functions are called in one instance, as calls come.
     Serve(Calls),
+    /// The embedder has one instance, and does with it what it likes.
+    Visit(Box<dyn wasm::plugin::Visit>),
+}
+
+impl fmt::Debug for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Run => f.write_str("Run"),
+            Self::Call(call) => f.debug_tuple("Call").field(call).finish(),
+            Self::Serve(calls) => f.debug_tuple("Serve").field(calls).finish(),
+            Self::Visit(_) => f.write_str("Visit"),
+        }
+    }
 }
 
 /// The calls of a session.

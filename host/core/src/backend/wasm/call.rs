@@ -12,7 +12,7 @@ use super::compiled::Linked;
 use super::functions::{Exported, Returns};
 use super::values::{BadResult, Encoded};
 use super::{ProcessState, Run, ending_of, fuel, p2};
-use crate::backend::{FunctionCall, Job, Running, Work};
+use crate::backend::{FunctionCall, Job, Running};
 use crate::limits::Limit;
 use crate::{Ending, Error, Kind, Result};
 
@@ -23,11 +23,9 @@ const MAX_ARGUMENTS: usize = 256 << 20;
 const MAX_ANSWER: usize = 128 << 20;
 
 /// Checks the function and its arguments: an error is told before anything runs.
-pub(super) async fn prepare(linked: Arc<Linked>, mut job: Job) -> Result<Running> {
+pub(super) async fn prepare(linked: Arc<Linked>, job: Job, mut call: FunctionCall) -> Result<Running> {
+    linked.startable(&job.program)?;
     linked.find_functions().await?;
-    let Work::Call(mut call) = mem::replace(&mut job.work, Work::Run) else {
-        return Err(Error::new(Kind::Internal, "no function is named"));
-    };
     let exported = linked.functions(&job.program)?.get(&job.program, &call.function)?;
     let arguments = arguments(exported, &mut call)?;
     Ok(Box::pin(run(linked, job, call, arguments)))
@@ -42,10 +40,15 @@ pub(super) fn arguments(exported: &Exported, call: &mut FunctionCall) -> Result<
 
 async fn run(linked: Arc<Linked>, job: Job, call: FunctionCall, arguments: Vec<Val>) -> Result<Ending> {
     let exported = linked.functions(&job.program)?.get(&job.program, &call.function)?;
+    let startable = linked.startable(&job.program)?;
     let (refusals, fuel, limit) = (Arc::clone(&job.refusals), fuel(&job), job.fuel);
-    let mut run = Run::new(linked.instance.engine(), p2::State::new(ProcessState::new(job)), fuel)?;
+    let mut run = Run::new(
+        startable.instance.engine(),
+        p2::State::new(ProcessState::new(job)),
+        fuel,
+    )?;
     let returned = async {
-        let instance = linked.instance.instantiate_async(&mut run.store).await?;
+        let instance = startable.instance.instantiate_async(&mut run.store).await?;
         invoke(&mut run.store, &instance, exported, arguments).await
     };
     match returned.await {

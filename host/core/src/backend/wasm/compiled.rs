@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared, WeakShared};
 use wasmtime::component::types::ComponentItem;
-use wasmtime::{InstancePre, component};
+use wasmtime::component::{Component, InstancePre, Linker};
 use wasmtime_wasi::p2::bindings::CommandPre;
 
 use super::engine::Variant;
 use super::functions::Functions;
-use super::workshop::Workshop;
+use super::workshop::{Workshop, refuse};
 use super::{p1, p2};
 use crate::{Error, Kind, Program, Result};
 
@@ -21,38 +21,58 @@ const MAX_READY: usize = 256;
 /// A program ready to be instantiated.
 #[derive(Clone)]
 pub(super) enum Compiled {
-    Module(InstancePre<p1::State>),
+    Module(wasmtime::InstancePre<p1::State>),
     Component(Arc<Linked>),
 }
 
-/// A component with all that it imports.
+/// A component, and what it becomes with all that any component may import.
 pub(super) struct Linked {
-    pub(super) instance: component::InstancePre<p2::State>,
-    /// How it is run as a command, where it is one.
-    pub(super) command: Option<CommandPre<p2::State>>,
+    pub(super) component: Component,
+    /// Otherwise why it cannot be linked. A plug-in may import more.
+    startable: Result<Startable, String>,
     functions: OnceLock<Result<Functions, String>>,
 }
 
-impl Linked {
-    pub(super) fn new(instance: component::InstancePre<p2::State>) -> wasmtime::Result<Self> {
-        let ty = instance.component().component_type();
+/// A component ready to be instantiated.
+pub(super) struct Startable {
+    pub(super) instance: InstancePre<p2::State>,
+    /// How it is run as a command, where it is one.
+    pub(super) command: Option<CommandPre<p2::State>>,
+}
+
+impl Startable {
+    fn new(component: &Component, linker: &Linker<p2::State>) -> wasmtime::Result<Self> {
+        let instance = linker.instantiate_pre(component)?;
+        let ty = component.component_type();
         let is_command = ty
-            .exports(instance.engine())
+            .exports(component.engine())
             .any(|(name, _)| name.starts_with("wasi:cli/run@"));
         let command = is_command.then(|| CommandPre::new(instance.clone())).transpose()?;
-        Ok(Self {
-            instance,
-            command,
+        Ok(Self { instance, command })
+    }
+}
+
+impl Linked {
+    pub(super) fn new(component: &Component, linker: &Linker<p2::State>) -> Self {
+        Self {
+            component: component.clone(),
+            startable: Startable::new(component, linker).map_err(|error| format!("{error:#}")),
             functions: OnceLock::new(),
-        })
+        }
+    }
+
+    /// What is ready to be instantiated.
+    pub(super) fn startable(&self, program: &Program) -> Result<&Startable> {
+        let startable = self.startable.as_ref();
+        startable.map_err(|why| refuse(program, &wasmtime::format_err!("{why}")))
     }
 
     /// The names of what it imports.
     pub(super) fn imports(&self) -> Vec<String> {
-        let ty = self.instance.component().component_type();
+        let ty = self.component.component_type();
         // The types of a world are imports too, and nothing that a host provides.
         let is_provided = |item: &ComponentItem| !matches!(item, ComponentItem::Type(_) | ComponentItem::Resource(_));
-        ty.imports(self.instance.engine())
+        ty.imports(self.component.engine())
             .filter(|(_, import)| is_provided(&import.ty))
             .map(|(name, _)| name.to_owned())
             .collect()
@@ -73,7 +93,7 @@ impl Linked {
     }
 
     fn found(&self) -> Result<Functions, String> {
-        Functions::of(self.instance.engine(), self.instance.component())
+        Functions::of(self.component.engine(), &self.component)
     }
 
     /// What of it can be called.

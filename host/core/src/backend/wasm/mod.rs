@@ -11,10 +11,12 @@ mod functions;
 mod limiter;
 pub(crate) mod p1;
 pub(crate) mod p2;
+pub(crate) mod plugin;
 mod session;
 mod values;
 mod workshop;
 
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -86,25 +88,27 @@ impl Wasm {
 }
 
 impl Backend for Wasm {
-    fn prepare(&self, job: Job) -> Preparing {
+    fn prepare(&self, mut job: Job) -> Preparing {
         let programs = Arc::clone(&self.programs);
         Box::pin(async move {
             let variant = Variant {
                 metering: job.metering,
                 nans: job.nans,
             };
-            match (programs.get(&job.program, variant).await?, &job.work) {
+            let compiled = programs.get(&job.program, variant).await?;
+            match (compiled, mem::replace(&mut job.work, Work::Run)) {
                 (Compiled::Module(program), Work::Run) => Ok(Box::pin(run_module(program, job)) as Running),
-                (Compiled::Component(linked), Work::Run) => match &linked.command {
+                (Compiled::Component(linked), Work::Run) => match &linked.startable(&job.program)?.command {
                     Some(command) => Ok(Box::pin(run_component(command.clone(), job)) as Running),
                     None => {
                         let why = "it exports no `wasi:cli/run`, so it is a library and not a program";
                         Err(workshop::refuse(&job.program, &wasmtime::format_err!("{why}")))
                     }
                 },
-                (Compiled::Component(linked), Work::Call(_)) => call::prepare(linked, job).await,
-                (Compiled::Component(linked), Work::Serve(_)) => session::prepare(linked, job).await,
-                (Compiled::Module(_), Work::Call(_) | Work::Serve(_)) => Err(Error::new(
+                (Compiled::Component(linked), Work::Call(call)) => call::prepare(linked, job, call).await,
+                (Compiled::Component(linked), Work::Serve(calls)) => session::prepare(linked, job, calls).await,
+                (Compiled::Component(linked), Work::Visit(visit)) => visit.prepare(&linked.component, job),
+                (Compiled::Module(_), Work::Call(_) | Work::Serve(_) | Work::Visit(_)) => Err(Error::new(
                     Kind::InvalidInput,
                     format!(
                         "{:?} is a module: only a component has functions to be called",
@@ -127,6 +131,7 @@ impl Backend for Wasm {
                     ),
                 ));
             };
+            linked.startable(&program)?;
             let work = move || linked.functions(&program)?.describe(&program, linked.imports());
             tokio::task::spawn_blocking(work)
                 .await

@@ -10,16 +10,14 @@ use wasmtime::component::Instance;
 
 use super::compiled::Linked;
 use super::{ProcessState, Run, call, ending_of, fuel, p2};
-use crate::backend::{Calls, FunctionCall, Job, Meter, Running, SessionCall, Work};
+use crate::backend::{Calls, FunctionCall, Job, Meter, Running, SessionCall};
 use crate::limits::Refusals;
 use crate::supervise::Control;
-use crate::{Ending, Error, Kind, Outcome, Program, Result, Usage};
+use crate::{Ending, Outcome, Program, Result, Usage};
 
-pub(super) async fn prepare(linked: Arc<Linked>, mut job: Job) -> Result<Running> {
+pub(super) async fn prepare(linked: Arc<Linked>, job: Job, calls: Calls) -> Result<Running> {
+    linked.startable(&job.program)?;
     linked.find_functions().await?;
-    let Work::Serve(calls) = std::mem::replace(&mut job.work, Work::Run) else {
-        return Err(Error::new(Kind::Internal, "a session without calls"));
-    };
     linked.functions(&job.program)?;
     Ok(Box::pin(serve(linked, job, calls)))
 }
@@ -48,7 +46,8 @@ async fn serve(linked: Arc<Linked>, job: Job, mut calls: Calls) -> Result<Ending
     let (fuel_limit, fuel) = (job.fuel, fuel(&job));
     let (program, control) = (job.program.clone(), Arc::clone(&job.control));
     let (refusals, meter) = (Arc::clone(&job.refusals), Arc::clone(&job.meter));
-    let run = Run::new(linked.instance.engine(), p2::State::new(ProcessState::new(job)), fuel)?;
+    let engine = linked.component.engine();
+    let run = Run::new(engine, p2::State::new(ProcessState::new(job)), fuel)?;
     let mut serving = Serving {
         linked,
         program,
@@ -58,7 +57,7 @@ async fn serve(linked: Arc<Linked>, job: Job, mut calls: Calls) -> Result<Ending
         meter,
         control,
     };
-    let instance = serving.linked.instance.instantiate_async(&mut serving.run.store).await;
+    let instance = serving.instantiate().await;
     let instance = match instance {
         Ok(instance) => instance,
         Err(error) => return ending_of(&error, fuel_limit, &serving.refusals),
@@ -79,6 +78,11 @@ async fn serve(linked: Arc<Linked>, job: Job, mut calls: Calls) -> Result<Ending
 }
 
 impl Serving {
+    async fn instantiate(&mut self) -> wasmtime::Result<Instance> {
+        let startable = self.linked.startable(&self.program).map_err(wasmtime::Error::new)?;
+        startable.instance.instantiate_async(&mut self.run.store).await
+    }
+
     /// Makes one call, and tells what became of it; `Some` where it was the last.
     async fn answer(
         &mut self,

@@ -368,7 +368,6 @@ impl Artefact for Component {
     }
 
     fn link(&self, engine: &Engine) -> wasmtime::Result<Compiled> {
-        let instance = engine.components.instantiate_pre(self)?;
-        Ok(Compiled::Component(Arc::new(Linked::new(instance)?)))
+        Ok(Compiled::Component(Arc::new(Linked::new(self, &engine.components))))
     }
 }

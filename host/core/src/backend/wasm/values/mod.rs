@@ -59,7 +59,7 @@ pub(crate) struct Signature {
 }
 
 /// What a result may take of the host's memory while it is taken out of a component, in bytes as wasmtime counts them.
-const MAX_LIFTED: usize = 64 << 20;
+pub(super) const MAX_LIFTED: usize = 64 << 20;
 
 /// The same for a list of flags, of which wasmtime counts a small part.
 const MAX_LIFTED_FLAGS: usize = 1 << 20;
