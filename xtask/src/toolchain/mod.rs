@@ -4,6 +4,7 @@
 //! which is a PyPI package and comes with its own libc.
 
 mod debian;
+mod pip;
 mod rustup;
 mod zig;
 
