@@ -4,8 +4,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use palisade::policy::{ByteSize, CpuShare, FileAccess};
+use palisade_scaffold::{Language, Name};
 
 use crate::exit;
 use crate::report::Format;
@@ -27,6 +29,17 @@ Examples:
   palisade run --json app.wasm | jq .usage
 
 ";
+
+const NEW_EXAMPLES: &str = "\
+Examples:
+  palisade tool new slugs
+  palisade tool new --lang js --dir ~/tools/slugs slugs
+
+Each has the functions `greet` and `count-words`, and a README.md which says how to go on. To build it:
+  rust    rustup; the library palisade-guest comes with it
+  c       zig and wasm-tools, or python3 with pip to fetch them
+  js      Node.js 20 or newer, with npm
+  python  nothing: the one file is the tool";
 
 const CALL_EXAMPLES: &str = "\
 Examples:
@@ -71,9 +84,9 @@ impl Globals {
 pub(crate) enum Action {
     /// Run a program in a sandbox of its own
     Run(Box<Run>),
-    /// Add tools, and call their functions
+    /// Write and add tools, and call their functions
     #[command(subcommand)]
-    Tool(ToolAction),
+    Tool(ToolCommand),
     /// Check and show policies
     #[command(subcommand)]
     Policy(PolicyAction),
@@ -147,6 +160,15 @@ pub struct LimitArguments {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum ToolCommand {
+    /// Write a small tool to start from, which builds and can be called at once
+    #[command(after_help = NEW_EXAMPLES)]
+    New(ToolNew),
+    #[command(flatten)]
+    Registry(ToolAction),
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum ToolAction {
     /// Add a component; its functions can be called from then on
     Add {
@@ -180,6 +202,19 @@ pub(crate) enum ToolAction {
         #[arg(value_name = "TOOL[@DIGEST]")]
         tool: String,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ToolNew {
+    /// What the tool is called: 1 to 64 characters of a-z, 0-9, - and _, the first a letter
+    #[arg(value_parser = Name::parse)]
+    pub name: Name,
+    /// What it is written in
+    #[arg(long = "lang", value_name = "LANGUAGE", default_value = "rust", value_parser = language())]
+    pub language: Language,
+    /// The folder which is made for it [default: NAME, in the current one]
+    #[arg(long, value_name = "PATH")]
+    pub dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -219,6 +254,10 @@ pub(crate) enum PolicyAction {
 pub(crate) enum ConfigAction {
     /// Show every value in effect and where it comes from
     Show,
+}
+
+fn language() -> impl TypedValueParser<Value = Language> {
+    PossibleValuesParser::new(Language::ALL.map(Language::as_str)).try_map(|text| text.parse::<Language>())
 }
 
 /// `1000000` or `1_000_000`.

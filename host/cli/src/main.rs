@@ -23,7 +23,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 use tracing_subscriber::EnvFilter;
 
-use crate::args::{Action, Arguments, ConfigAction, PolicyAction};
+use crate::args::{Action, Arguments, ConfigAction, PolicyAction, ToolCommand};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::report::Format;
@@ -73,7 +73,8 @@ fn act(arguments: Arguments, format: Format) -> Result<u8, Failure> {
             let config = Config::load(&globals, &config::process_environment)?;
             block_on(run::run(*run, &config, format))
         }
-        Action::Tool(action) => block_on(tool::tool(action, &config()?, format)),
+        Action::Tool(ToolCommand::New(asked)) => tool::new(&asked, format),
+        Action::Tool(ToolCommand::Registry(action)) => block_on(tool::tool(action, &config()?, format)),
         Action::Policy(PolicyAction::Check { file }) => policy::check(&file, format),
         Action::Policy(PolicyAction::Show { policy }) => policy::show(&policy, &config()?.host_limits, format),
         Action::Policy(PolicyAction::List) => Ok(policy::list(format)),

@@ -1,6 +1,7 @@
-//! `palisade tool`: the registry of tools, and calls of their functions.
+//! `palisade tool`: new tools, the registry of them, and calls of their functions.
 
 mod arguments;
+mod new;
 mod show;
 
 use std::path::Path;
@@ -16,6 +17,8 @@ use crate::report::{self, Format};
 use crate::request::Request;
 use crate::run;
 use crate::signals::Signals;
+
+pub(crate) use new::new;
 
 pub(crate) async fn tool(action: ToolAction, config: &Config, format: Format) -> Result<u8, Failure> {
     let host = Host::open(config.to_host()?)?;
