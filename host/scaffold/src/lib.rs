@@ -9,8 +9,7 @@
 //! # Ok::<(), String>(())
 //! ```
 //!
-//! Nothing is written and nothing run here; the command does the one and `cargo xtask guests` both. The files are those
-//! of `templates/`, in which `{{name}}` stands for the name of the tool. The library for tools in Rust comes from
+//! The command writes them, `cargo xtask guests` builds them as well. The files are those of `templates/`, in which `{{name}}` stands for the name of the tool. The library for tools in Rust comes from
 //! `guest-sdk` itself, since no registry has it.
 
 mod language;

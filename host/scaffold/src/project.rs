@@ -1,6 +1,10 @@
 //! A tool, ready to be written.
 
 use std::borrow::Cow;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
 use crate::templates;
 use crate::{Language, Name};
@@ -15,8 +19,19 @@ pub struct File {
 }
 
 impl File {
-    /// Whether it is a program, and so to be marked as one.
-    pub fn is_executable(&self) -> bool {
+    /// Writes it below `folder`, where it may not be yet.
+    ///
+    /// # Errors
+    /// When it is, or cannot be.
+    pub fn write_in(&self, folder: &Path) -> io::Result<()> {
+        let path = folder.join(&self.path);
+        fs::create_dir_all(path.parent().unwrap_or(folder))?;
+        let mode = if self.is_program() { 0o777 } else { 0o666 };
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+        file.write_all(self.text.as_bytes())
+    }
+
+    fn is_program(&self) -> bool {
         self.text.starts_with("#!")
     }
 }
@@ -52,6 +67,11 @@ impl Project {
             language,
             files,
         }
+    }
+
+    /// What it is written in.
+    pub fn language(&self) -> Language {
+        self.language
     }
 
     /// Every file, by path.
@@ -144,9 +164,9 @@ mod tests {
     }
 
     #[test]
-    fn only_programs_are_executable() {
+    fn only_the_build_script_is_a_program() {
         let files = projects().flat_map(|project| project.files);
-        let programs: Vec<String> = files.filter(File::is_executable).map(|file| file.path).collect();
+        let programs: Vec<String> = files.filter(File::is_program).map(|file| file.path).collect();
         assert_eq!(programs, ["build.sh"]);
     }
 }

@@ -7,8 +7,9 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use super::discover::{Guest, Source};
+use super::new;
 use super::programs::Program;
-use crate::toolchain::{self, Toolchain, Zig};
+use crate::toolchain::{self, Toolchain, Unavailable, Zig};
 use crate::{command, paths};
 
 /// The release profile of every Rust guest, whatever its own manifest says: small, and quick to compile.
@@ -30,6 +31,7 @@ pub(super) fn compile(guest: &Guest, toolchain: &Toolchain, out: &Path) -> Resul
         Source::Program(program) => install(program, toolchain, out),
         Source::Crate { folder, target, .. } => build(folder, target, toolchain, out),
         Source::C { file } => cc(file, out),
+        Source::New(project) => new::build(project, toolchain, out),
     }
 }
 
@@ -87,7 +89,7 @@ fn build(folder: &Path, target: &str, toolchain: &Toolchain, out: &Path) -> Resu
 
 fn cc(file: &Path, out: &Path) -> Result<()> {
     let name = file.file_name().context("a source has a name")?.to_string_lossy();
-    let mut cc = Zig::ensure()?.cc();
+    let mut cc = Zig::ensure().context(Unavailable("zig"))?.cc();
     command::step(
         &format!("compile {name}"),
         cc.args(C_FLAGS).arg(file).arg("-o").arg(out),
@@ -95,7 +97,7 @@ fn cc(file: &Path, out: &Path) -> Result<()> {
 }
 
 /// A cargo with the profile set.
-fn cargo(toolchain: &Toolchain) -> Result<Command> {
+pub(super) fn cargo(toolchain: &Toolchain) -> Result<Command> {
     let mut cargo = toolchain.cargo()?;
     let flags = toolchain::remap(paths::workspace(), "palisade").join("\x1f");
     cargo
@@ -105,11 +107,11 @@ fn cargo(toolchain: &Toolchain) -> Result<Command> {
     Ok(cargo)
 }
 
-fn build_folder() -> Result<PathBuf> {
+pub(super) fn build_folder() -> Result<PathBuf> {
     paths::scratch("build")
 }
 
-fn keep(made: &Path, out: &Path) -> Result<()> {
+pub(super) fn keep(made: &Path, out: &Path) -> Result<()> {
     fs::copy(made, out).with_context(|| format!("the build made no {}", made.display()))?;
     Ok(())
 }

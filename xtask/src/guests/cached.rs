@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use blake3::Hasher;
+use palisade_scaffold::File;
 use walkdir::WalkDir;
 
-use super::build;
 use super::discover::{Guest, Source};
+use super::{build, new};
 use crate::toolchain::{Toolchain, Zig};
 use crate::{lock, paths};
 
@@ -71,6 +72,13 @@ fn digest(guest: &Guest, toolchain: &Toolchain) -> Result<String> {
             hasher.update(format!("{} {:?}", Zig::identity(), build::C_FLAGS).as_bytes());
             add_file(&mut hasher, file)?;
         }
+        Source::New(project) => {
+            hasher.update(new::identity(project, toolchain).as_bytes());
+            add_file(&mut hasher, &new::lock())?;
+            for File { path, text } in project.files() {
+                add(&mut hasher, path, text.as_bytes());
+            }
+        }
     }
     Ok(hasher.finalize().to_hex()[..16].to_owned())
 }
@@ -93,9 +101,13 @@ fn crate_files(folder: &Path, dependencies: &[PathBuf]) -> Result<Vec<PathBuf>> 
 fn add_file(hasher: &mut Hasher, path: &Path) -> Result<()> {
     let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     let name = path.strip_prefix(paths::workspace()).unwrap_or(path).to_string_lossy();
-    for part in [name.as_bytes(), &bytes] {
+    add(hasher, &name, &bytes);
+    Ok(())
+}
+
+fn add(hasher: &mut Hasher, name: &str, bytes: &[u8]) {
+    for part in [name.as_bytes(), bytes] {
         hasher.update(&part.len().to_le_bytes());
         hasher.update(part);
     }
-    Ok(())
 }

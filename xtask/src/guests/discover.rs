@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result};
+use palisade_scaffold::{Language, Name, Project};
 
 use super::manifest::Manifest;
 use super::programs::{self, Program};
@@ -28,6 +29,8 @@ pub(super) enum Source {
     C {
         file: PathBuf,
     },
+    /// A new tool, as `palisade tool new` writes it.
+    New(Project),
 }
 
 impl Guest {
@@ -52,6 +55,7 @@ impl Guest {
             }
             Source::Crate { folder, target, .. } => format!("{} for {target}", relative(folder)),
             Source::C { file } => relative(file),
+            Source::New(project) => format!("palisade tool new --lang {}", project.language().as_str()),
         }
     }
 }
@@ -71,7 +75,27 @@ pub(super) fn all() -> Result<Vec<Guest>> {
         name: program.name.clone(),
         source: Source::Program(program),
     }));
+    guests.extend(new_tools()?);
     Ok(guests)
+}
+
+/// One in each language which has something to compile.
+fn new_tools() -> Result<Vec<Guest>> {
+    let languages = Language::ALL.into_iter();
+    let guests = languages.map(|language| {
+        let name = Name::parse(&format!("new-{}", language.as_str())).map_err(Error::msg)?;
+        Ok(Guest {
+            name: name.to_string(),
+            source: Source::New(Project::new(&name, language)),
+        })
+    });
+    let is_compiled =
+        |guest: &Guest| matches!(&guest.source, Source::New(project) if !project.build_commands().is_empty());
+    Ok(guests
+        .collect::<Result<Vec<_>>>()?
+        .into_iter()
+        .filter(is_compiled)
+        .collect())
 }
 
 /// A crate compiled for several targets gives one file for each, told apart as `.p1` and `.p2`.
@@ -146,7 +170,7 @@ mod tests {
     #[test]
     fn a_guest_for_two_targets_is_two_files() {
         let names: Vec<String> = all().unwrap().into_iter().map(|guest| guest.name).collect();
-        for name in ["guest.p1", "guest.p2", "checksums", "text", "rg"] {
+        for name in ["guest.p1", "guest.p2", "checksums", "text", "rg", "new-rust"] {
             assert!(names.iter().any(|found| found == name), "{name} is missing: {names:?}");
         }
     }

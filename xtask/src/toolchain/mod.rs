@@ -1,15 +1,18 @@
 //! The compilers for guests: rustup's own targets where they can be had, else a toolchain made from Debian packages.
 //!
 //! Both give `wasm32-wasip1` core modules and `wasm32-wasip2` components with the whole of std. C guests go through zig,
-//! which is a PyPI package and comes with its own libc.
+//! which is a PyPI package and comes with its own libc; tools in C and JavaScript need a little more of PyPI.
 
 mod debian;
+mod node;
 mod pip;
 mod rustup;
-mod zig;
+pub(crate) mod wasm_tools;
+pub(crate) mod zig;
 
 use std::env;
 use std::ffi::OsString;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -18,6 +21,8 @@ use anyhow::{Context, Result, bail};
 use crate::command;
 use crate::progress;
 
+pub(crate) use node::Node;
+pub(crate) use wasm_tools::WasmTools;
 pub(crate) use zig::Zig;
 
 /// Every target guests are compiled for.
@@ -25,6 +30,16 @@ pub(crate) const TARGETS: [&str; 2] = ["wasm32-wasip1", "wasm32-wasip2"];
 
 /// Forces one of the two ways, `rustup` or `debian`.
 const CHOICE: &str = "PALISADE_WASM_TOOLCHAIN";
+
+/// What a guest is compiled with cannot be had on this machine, so there will be no such guest.
+#[derive(Debug)]
+pub(crate) struct Unavailable(pub(crate) &'static str);
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot have {}", self.0)
+    }
+}
 
 /// A compiler for Rust guests.
 pub(crate) struct Toolchain {
@@ -61,7 +76,7 @@ impl Toolchain {
     pub(crate) fn cargo(&self) -> Result<Command> {
         let mut cargo = command::guest_cargo();
         if let Some(rustc) = &self.rustc {
-            cargo.env("RUSTC", rustc).env("PATH", self.search_path()?);
+            cargo.env("RUSTC", rustc).env("PATH", search_first(&self.linkers)?);
         }
         Ok(cargo)
     }
@@ -70,13 +85,14 @@ impl Toolchain {
     pub(crate) fn identity(&self) -> &str {
         &self.identity
     }
+}
 
-    fn search_path(&self) -> Result<OsString> {
-        let inherited = env::var_os("PATH").unwrap_or_default();
-        Ok(env::join_paths(
-            self.linkers.iter().cloned().chain(env::split_paths(&inherited)),
-        )?)
-    }
+/// `PATH`, with these folders before all others.
+pub(crate) fn search_first(folders: &[PathBuf]) -> Result<OsString> {
+    let inherited = env::var_os("PATH").unwrap_or_default();
+    Ok(env::join_paths(
+        folders.iter().cloned().chain(env::split_paths(&inherited)),
+    )?)
 }
 
 /// Flags that keep the paths of this machine out of what is compiled from `folder`, which is called `name` instead.

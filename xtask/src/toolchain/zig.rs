@@ -1,6 +1,6 @@
 //! zig, as a C compiler for WASI: the PyPI package `ziglang`, unpacked into the cache.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Result;
@@ -8,7 +8,7 @@ use anyhow::Result;
 use super::pip;
 use crate::paths;
 
-const VERSION: &str = "0.17.0";
+pub(crate) const VERSION: &str = "0.17.0";
 
 /// Always optimised and stripped, so that there is one libc to compile.
 const FLAGS: [&str; 4] = ["-target", "wasm32-wasi", "-O2", "-s"];
@@ -48,11 +48,20 @@ impl Zig {
         format!("{VERSION} {FLAGS:?}")
     }
 
+    /// The folder of the program, for who calls it by itself.
+    pub(crate) fn bin(&self) -> PathBuf {
+        self.folder.join("ziglang")
+    }
+
+    /// The variables which have it use our cache.
+    pub(crate) fn caches(&self) -> [(&'static str, &Path); 2] {
+        ["ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR"].map(|name| (name, self.cache.as_path()))
+    }
+
     fn zig(&self) -> Command {
-        let mut command = Command::new(self.folder.join("ziglang/zig"));
+        let mut command = Command::new(self.bin().join("zig"));
         command
-            .env("ZIG_GLOBAL_CACHE_DIR", &self.cache)
-            .env("ZIG_LOCAL_CACHE_DIR", &self.cache)
+            .envs(self.caches())
             // What it has compiled is found again only from the same working folder.
             .current_dir(&self.folder);
         command

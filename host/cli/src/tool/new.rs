@@ -1,9 +1,8 @@
 //! `palisade tool new`: writes a tool to start from.
 
 use std::collections::BTreeSet;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use palisade::Kind;
@@ -80,17 +79,9 @@ fn write(project: &Project, folder: &Path) -> Result<(), Failure> {
     let unfinished = Unfinished(parent.join(format!(".palisade-new-{}", std::process::id())));
     fs::create_dir(&unfinished.0).map_err(failed)?;
     for file in project.files() {
-        put(&unfinished.0, file).map_err(failed)?;
+        file.write_in(&unfinished.0).map_err(failed)?;
     }
     fs::rename(&unfinished.0, folder).map_err(failed)
-}
-
-fn put(folder: &Path, file: &File) -> io::Result<()> {
-    let path = folder.join(&file.path);
-    fs::create_dir_all(path.parent().unwrap_or(folder))?;
-    let mode = if file.is_executable() { 0o777 } else { 0o666 };
-    let mut made = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
-    made.write_all(file.text.as_bytes())
 }
 
 /// A folder which is removed unless it was renamed.
