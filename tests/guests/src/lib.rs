@@ -7,6 +7,7 @@
 //! | `guest.p1.wasm`, `guest.p2.wasm` | the multi-call guest, as a preview-1 module and as a preview-2 component |
 //! | `exit-code.wasm` | a component that ends through `wasi:cli/exit.exit-with-code` |
 //! | `c-guest.wasm` | a preview-1 module made of C; may be missing where there is no python |
+//! | `new-rust.wasm`, `new-c.wasm`, `new-js.wasm` | what `palisade tool new` writes; the latter two may be missing |
 //! | `rg.wasm`, `checksums.wasm`, … | the tools and programs shipped |
 //!
 //! ```no_run

@@ -1,5 +1,6 @@
 //! The command as its user meets it: exit codes, streams, and what is said on standard error.
 
+mod new;
 mod palisade;
 mod run;
 mod tool;
