@@ -74,7 +74,9 @@ fn digest(guest: &Guest, toolchain: &Toolchain) -> Result<String> {
         }
         Source::New(project) => {
             hasher.update(new::identity(project, toolchain).as_bytes());
-            add_file(&mut hasher, &new::lock())?;
+            if let Some(lock) = new::lock(project) {
+                add_file(&mut hasher, &lock)?;
+            }
             for File { path, text } in project.files() {
                 add(&mut hasher, path, text.as_bytes());
             }

@@ -21,9 +21,9 @@ pub(super) fn identity(project: &Project, toolchain: &Toolchain) -> String {
     }
 }
 
-/// A new tool has no lock, so what is tested here has ours: the versions are those of the other tools.
-pub(super) fn lock() -> PathBuf {
-    paths::workspace().join("tools/Cargo.lock")
+/// A new tool has no lock. A crate is compiled with ours, so that what is tested does not change by itself.
+pub(super) fn lock(project: &Project) -> Option<PathBuf> {
+    (project.language() == Language::Rust).then(|| paths::workspace().join("tools/Cargo.lock"))
 }
 
 /// Writes the tool into a fresh folder, and builds it there into the file `out`.
@@ -33,8 +33,8 @@ pub(super) fn build(project: &Project, toolchain: &Toolchain, out: &Path) -> Res
     for file in project.files() {
         file.write_in(&folder)?;
     }
-    if project.language() == Language::Rust {
-        fs::copy(lock(), folder.join("Cargo.lock"))?;
+    if let Some(lock) = lock(project) {
+        fs::copy(lock, folder.join("Cargo.lock"))?;
     }
     for line in project.build_commands() {
         run(line, project.language(), &folder, toolchain)?;

@@ -15,7 +15,7 @@ use crate::palisade::{Palisade, guest};
 fn new(folder: &TempDir, args: &[&str], code: i32, said: &[&str]) -> Output {
     let palisade = Palisade::new();
     let mut command = palisade.command(&[&["tool", "new"], args].concat());
-    let output = command.current_dir(folder.path()).output().unwrap();
+    let output = command.current_dir(folder.path()).output().expect("the command starts");
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(code), "{args:?}: {error}");
     for text in said {
@@ -29,8 +29,10 @@ fn new(folder: &TempDir, args: &[&str], code: i32, said: &[&str]) -> Output {
 }
 
 fn names(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
-    let mut names: Vec<String> = entries.map(|name| name.into_string().unwrap()).collect();
+    let entries = fs::read_dir(folder).expect("it is a folder");
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.expect("it is listed").file_name().to_string_lossy().into_owned())
+        .collect();
     names.sort();
     names
 }
