@@ -1,0 +1,1 @@
+"""Makes the functions of a Python file callable with JSON."""
