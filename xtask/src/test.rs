@@ -1,6 +1,7 @@
 //! `cargo xtask test`: every test of the workspace, documentation included.
 
 use std::fs;
+use std::process::Command;
 
 use anyhow::Result;
 use clap::Args;
@@ -15,6 +16,25 @@ pub(crate) struct Options {
     /// Passed to `cargo test` as they are: `--release`, `-p palisade-policy`, `name -- --nocapture`
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
+}
+
+/// The tests of what is written in Python, by the machine's own.
+fn python() -> Command {
+    let mut python = Command::new("python3");
+    python
+        // Without leaving compiled files in the sources.
+        .args([
+            "-B",
+            "-m",
+            "unittest",
+            "discover",
+            "--start-directory",
+            "tests",
+            "--top-level-directory",
+            ".",
+        ])
+        .current_dir(paths::workspace().join("tools/python"));
+    python
 }
 
 /// The command.
@@ -35,7 +55,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let mut outcome = command::foreground(&mut test);
     if outcome.is_ok() && options.arguments.is_empty() {
         let mut tools = command::cargo();
-        outcome = command::foreground(tools.args(["test", "--locked", "--manifest-path", "tools/Cargo.toml"]));
+        outcome = command::foreground(tools.args(["test", "--locked", "--manifest-path", "tools/Cargo.toml"]))
+            .and_then(|()| command::foreground(&mut python()));
     }
 
     for line in fs::read_to_string(&skipped)?.lines() {

@@ -21,6 +21,15 @@ _ARRAYS = (list, tuple, Set, deque, KeysView, ValuesView, Iterator)
 _TEXTS = (decimal.Decimal, pathlib.PurePath, uuid.UUID)
 _DATES = (datetime.date, datetime.time)
 
+# What most values are, and the quickest to tell.
+_SCALARS = {
+    str: give_string,
+    int: give_integer,
+    float: give_float,
+    bool: lambda value: value,
+    type(None): lambda value: None,
+}
+
 
 class Anything:
     """Takes all of JSON, and gives what has an obvious form in it."""
@@ -38,8 +47,9 @@ class Anything:
 
 
 def _give(value, outer):
-    if value is None or value is True or value is False:
-        return value
+    scalar = _SCALARS.get(type(value))
+    if scalar:
+        return scalar(value)
     if isinstance(value, enum.Enum):
         return _give(value.value, outer)
     if isinstance(value, str):

@@ -43,22 +43,24 @@ def _traceback(error):
     try:
         # No line is looked up before the frames of others are gone: those have no files here.
         told = traceback.TracebackException(type(error), error, error.__traceback__, lookup_lines=False, compact=True)
-        _keep_own(told, set())
+        if not _keep_own(told, set()) and not isinstance(error, SyntaxError):
+            return ""
         return _cut(_printable("".join(told.format())), _MAX_TRACEBACK)
     except BaseException:
         return ""
 
 
 def _keep_own(told, seen):
+    """Removes the frames of others, and tells whether any is left."""
     if told is None or id(told) in seen:
-        return
+        return False
     seen.add(id(told))
     frames = [frame for frame in told.stack if frame.filename == FILE]
     if len(frames) > _FIRST_FRAMES + _LAST_FRAMES:
         frames = frames[:_FIRST_FRAMES] + frames[-_LAST_FRAMES:]
     told.stack[:] = frames
-    for other in (told.__cause__, told.__context__, *(told.exceptions or [])):
-        _keep_own(other, seen)
+    others = [told.__cause__, told.__context__, *(told.exceptions or [])]
+    return any([bool(frames), *(_keep_own(other, seen) for other in others)])
 
 
 def _cut(text, limit):

@@ -83,7 +83,9 @@ class Integer:
 
 
 def give_integer(value):
-    return int(value) if abs(value) <= MAX_EXACT else str(int(value))
+    if -MAX_EXACT <= value <= MAX_EXACT:
+        return value if type(value) is int else int(value)
+    return str(int(value))
 
 
 class Float:
@@ -145,7 +147,7 @@ def give_string(value):
             value.encode()
         except UnicodeEncodeError:
             raise Mismatch("the string has surrogates, which are no characters") from None
-    return str.__str__(value)
+    return value if type(value) is str else str.__str__(value)
 
 
 class Bytes:

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use super::discover::{Guest, Source};
 use super::new;
 use super::programs::Program;
-use crate::toolchain::{self, Toolchain, Unavailable, Zig};
+use crate::toolchain::{self, Componentize, Toolchain, Unavailable, Zig};
 use crate::{command, paths};
 
 /// The release profile of every Rust guest, whatever its own manifest says: small, and quick to compile.
@@ -32,6 +32,7 @@ pub(super) fn compile(guest: &Guest, toolchain: &Toolchain, out: &Path) -> Resul
         Source::Crate { folder, target, .. } => build(folder, target, toolchain, out),
         Source::C { file } => cc(file, out),
         Source::New(project) => new::build(project, toolchain, out),
+        Source::Python { folder } => python(folder, out),
     }
 }
 
@@ -94,6 +95,11 @@ fn cc(file: &Path, out: &Path) -> Result<()> {
         &format!("compile {name}"),
         cc.args(C_FLAGS).arg(file).arg("-o").arg(out),
     )
+}
+
+fn python(folder: &Path, out: &Path) -> Result<()> {
+    let componentize = Componentize::ensure().context(Unavailable("componentize-py"))?;
+    componentize.compile(folder, out)
 }
 
 /// A cargo with the profile set.

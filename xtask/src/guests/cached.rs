@@ -10,7 +10,7 @@ use walkdir::WalkDir;
 
 use super::discover::{Guest, Source};
 use super::{build, new};
-use crate::toolchain::{Toolchain, Zig};
+use crate::toolchain::{Componentize, Toolchain, Zig, componentize};
 use crate::{lock, paths};
 
 /// Where a guest came from.
@@ -79,6 +79,12 @@ fn digest(guest: &Guest, toolchain: &Toolchain) -> Result<String> {
             }
             for File { path, text } in project.files() {
                 add(&mut hasher, path, text.as_bytes());
+            }
+        }
+        Source::Python { folder } => {
+            hasher.update(Componentize::identity().as_bytes());
+            for file in componentize::sources(folder)? {
+                add_file(&mut hasher, &file)?;
             }
         }
     }

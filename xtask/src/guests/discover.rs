@@ -8,6 +8,7 @@ use palisade_scaffold::{Language, Name, Project};
 use super::manifest::Manifest;
 use super::programs::{self, Program};
 use crate::paths;
+use crate::toolchain::componentize::APP;
 
 /// One `.wasm` file to be made.
 pub(super) struct Guest {
@@ -31,6 +32,10 @@ pub(super) enum Source {
     },
     /// A new tool, as `palisade tool new` writes it.
     New(Project),
+    /// A folder with an `app.py` and the world for it in `wit`, named as the component.
+    Python {
+        folder: PathBuf,
+    },
 }
 
 impl Guest {
@@ -56,6 +61,7 @@ impl Guest {
             Source::Crate { folder, target, .. } => format!("{} for {target}", relative(folder)),
             Source::C { file } => relative(file),
             Source::New(project) => format!("palisade tool new --lang {}", project.language().as_str()),
+            Source::Python { folder } => format!("{} by componentize-py", relative(folder)),
         }
     }
 }
@@ -64,12 +70,13 @@ impl Guest {
 pub(super) fn all() -> Result<Vec<Guest>> {
     let root = paths::workspace();
     let mut guests = c_guests(&root.join("tests/guests/c"))?;
-    for folder in folders(&root.join("tests/guests/wasm"))?
+    for folder in folders(&root.join("tests/guests/wasm"), "Cargo.toml")?
         .iter()
-        .chain(&folders(&root.join("tools"))?)
+        .chain(&folders(&root.join("tools"), "Cargo.toml")?)
     {
         guests.extend(crate_guests(folder)?);
     }
+    guests.extend(folders(&root.join("tools"), APP)?.into_iter().map(python_guest));
     let programs = programs::load()?.into_iter();
     guests.extend(programs.map(|program| Guest {
         name: program.name.clone(),
@@ -138,10 +145,19 @@ fn c_guests(folder: &Path) -> Result<Vec<Guest>> {
     Ok(files.map(guest).collect())
 }
 
-fn folders(parent: &Path) -> Result<Vec<PathBuf>> {
+fn python_guest(folder: PathBuf) -> Guest {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Guest {
+        name,
+        source: Source::Python { folder },
+    }
+}
+
+/// Those in `parent` which hold the file `marker`.
+fn folders(parent: &Path, marker: &str) -> Result<Vec<PathBuf>> {
     Ok(sorted(parent)?
         .into_iter()
-        .filter(|path| path.join("Cargo.toml").is_file())
+        .filter(|path| path.join(marker).is_file())
         .collect())
 }
 
@@ -170,7 +186,7 @@ mod tests {
     #[test]
     fn a_guest_for_two_targets_is_two_files() {
         let names: Vec<String> = all().unwrap().into_iter().map(|guest| guest.name).collect();
-        for name in ["guest.p1", "guest.p2", "checksums", "text", "rg", "new-rust"] {
+        for name in ["guest.p1", "guest.p2", "checksums", "text", "rg", "python", "new-rust"] {
             assert!(names.iter().any(|found| found == name), "{name} is missing: {names:?}");
         }
     }

@@ -5,6 +5,7 @@
 //! | `tools/programs.toml` | programs of crates.io, at pinned versions |
 //! | `tools/<name>/Cargo.toml` | our own programs, and of `cdylib`s our own tools |
 //! | `tests/guests/wasm/<name>/Cargo.toml` | guests the tests and benchmarks run |
+//! | `tools/<name>/app.py` | our own tools in Python |
 //! | `tests/guests/c/<name>.c` | the same, in C |
 //! | `host/scaffold` | a new tool in each language, as `palisade tool new` writes it |
 //!

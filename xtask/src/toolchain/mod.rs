@@ -1,8 +1,10 @@
 //! The compilers for guests: rustup's own targets where they can be had, else a toolchain made from Debian packages.
 //!
 //! Both give `wasm32-wasip1` core modules and `wasm32-wasip2` components with the whole of std. C guests go through zig,
-//! which is a PyPI package and comes with its own libc; tools in C and JavaScript need a little more of PyPI.
+//! which comes with its own libc, and Python through componentize-py, which comes with its own CPython: both are PyPI
+//! packages. Tools in C and JavaScript need a little more of those.
 
+pub(crate) mod componentize;
 mod debian;
 mod node;
 mod pip;
@@ -21,6 +23,7 @@ use anyhow::{Context, Result, bail};
 use crate::command;
 use crate::progress;
 
+pub(crate) use componentize::Componentize;
 pub(crate) use node::Node;
 pub(crate) use wasm_tools::WasmTools;
 pub(crate) use zig::Zig;
