@@ -2,9 +2,10 @@
 
 from componentize_py_types import Err
 
-from palisade import interpreter, preload
+from palisade import interpreter, preload, rehearsal
 
 preload.load()
+rehearsal.rehearse()
 preload.settle()
 
 

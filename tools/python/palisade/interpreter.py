@@ -4,7 +4,7 @@ import json
 import random
 import sys
 
-from palisade import failure, preload, script
+from palisade import failure, script
 from palisade.functions import ArgumentError
 
 _is_awake = False
@@ -42,7 +42,6 @@ def _wake():
     if not _is_awake:
         _is_awake = True
         random.seed()
-        preload.forget_paths()
         # It protects a server from its clients. Here each has limits of its own.
         sys.set_int_max_str_digits(0)
 

@@ -24,6 +24,13 @@ _pydecimal _pylong _strptime
 """.split()
 
 
+# Longer than any part of memory which is free after the imports.
+_LARGEST_GAP = 4 << 20
+# Small objects are kept apart by size, in steps of 8 bytes.
+_GAPS = [1 << power for power in range(20, 8, -1)] + list(range(504, 0, -8))
+_fillers = []
+
+
 def load():
     """Imports all of it which this Python has."""
     for name in _MODULES + _codecs():
@@ -35,16 +42,25 @@ def load():
 
 
 def settle():
-    """Sets aside all that is there, so that collecting garbage never touches its memory."""
+    """Leaves the memory so that instances change little of it: what an instance writes to, it needs a copy of."""
+    # Nothing is imported any more but what is loaded: the folders of the build are not there at run time, and the code
+    # of a tool is its file, whatever else lies in the sandbox.
+    sys.path.clear()
+    sys.path_importer_cache.clear()
     gc.collect()
+    _fill_gaps()
     gc.freeze()
 
 
-def forget_paths():
-    """Lets nothing be imported but what is loaded. The folders of the build are not there any more, and the code of a
-    tool is its file, whatever lies in the sandbox."""
-    sys.path.clear()
-    sys.path_importer_cache.clear()
+def _fill_gaps():
+    """Takes up what is free between objects, so that new ones come to lie side by side after all others."""
+    end = id(bytes(_LARGEST_GAP))
+    for size in _GAPS:
+        while True:
+            filler = bytes(size)
+            _fillers.append(filler)
+            if id(filler) >= end:
+                break
 
 
 def _codecs():

@@ -67,3 +67,10 @@ def load(source):
         script = _loaded[source] = Script(source)
     script.enter()
     return script
+
+
+def forget():
+    """Lets go of all scripts."""
+    _loaded.clear()
+    sys.modules.pop(NAME, None)
+    linecache.cache.pop(FILE, None)
