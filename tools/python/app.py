@@ -2,9 +2,10 @@
 
 from componentize_py_types import Err
 
-from palisade import interpreter, preload, rehearsal
+from palisade import interpreter, preload, rehearsal, zones
 
 preload.load()
+zones.load()
 rehearsal.rehearse()
 preload.settle()
 

@@ -33,7 +33,7 @@ _SIMPLE = {
     float: Float(),
     bool: Boolean(),
     bytes: Bytes(),
-    bytearray: Bytes(),
+    bytearray: Bytes(bytearray),
     None: Null(),
     type(None): Null(),
     typing.Any: Anything(),
@@ -165,35 +165,35 @@ class Annotations:
         fields = dataclasses.fields(cls)
         hints = evaluated(cls)
         if self._of_arguments:
-            if not cls.__dataclass_params__.init or any(isinstance(hint, dataclasses.InitVar) for hint in hints.values()):
+            has_more = any(isinstance(hint, dataclasses.InitVar) for hint in hints.values())
+            if has_more or not cls.__dataclass_params__.init:
                 raise Unsupported(f"{cls.__name__} is made in a way of its own (init=False or InitVar)")
             fields = [field for field in fields if field.init]
         names = [field.name for field in fields]
         defaults = {field.name: field.default for field in fields if field.default is not dataclasses.MISSING}
         optional = {field.name for field in fields if field.default_factory is not dataclasses.MISSING}
-        record = self._record(cls, {name: hints[name] for name in names}, defaults, optional | defaults.keys())
-        record.make, record.read = lambda members: cls(**members), attributes(cls, names)
-        return record
+        fields = self._fields(cls, {name: hints[name] for name in names}, defaults, optional | defaults.keys())
+        return _record(cls, fields, lambda members: cls(**members), attributes(cls, names))
 
     def _named_tuple(self, cls):
         hints = evaluated(cls)
+        hints = {name: hints.get(name, typing.Any) for name in cls._fields}
         defaults = cls._field_defaults
-        record = self._record(cls, {name: hints.get(name, typing.Any) for name in cls._fields}, defaults, defaults.keys())
-        record.make, record.read = lambda members: cls(**members), attributes(cls, cls._fields)
-        return record
+        fields = self._fields(cls, hints, defaults, defaults.keys())
+        return _record(cls, fields, lambda members: cls(**members), attributes(cls, cls._fields))
 
     def _typed_dict(self, cls):
         hints = evaluated(cls)
         required = {name: name in cls.__required_keys__ for name in hints}
         # Where annotations are text, the class could not see these.
         required |= {name: _OPTIONALITY.get(typing.get_origin(hint), required[name]) for name, hint in hints.items()}
-        record = self._record(cls, hints, {}, {name for name in hints if not required[name]}, always_given=False)
-        record.make, record.read = dict, mapping
-        return record
+        fields = self._fields(cls, hints, {}, {name for name in hints if not required[name]}, always_there=False)
+        return _record(cls, fields, dict, mapping)
 
-    def _record(self, cls, hints, defaults, optional, always_given=True):
+    def _fields(self, cls, hints, defaults, optional, always_there=True):
+        """The fields of a class; those of its values are all there, whether they have defaults or not."""
         said = docs.of_class(cls)
-        filled = not self._of_arguments and always_given
+        filled = not self._of_arguments and always_there
         fields = []
         for name, hint in hints.items():
             try:
@@ -209,7 +209,11 @@ class Annotations:
                     description=said.parameters.get(name),
                 )
             )
-        return Record(cls.__name__, fields, None, None, said.prose)
+        return fields
+
+
+def _record(cls, fields, make, read):
+    return Record(cls.__name__, fields, make, read, docs.of_class(cls).prose)
 
 
 def evaluated(annotated):

@@ -12,7 +12,9 @@ _FIRST_FRAMES, _LAST_FRAMES = 10, 40
 
 def line(error):
     """One line: the type, what it says, and where in the script."""
-    return f"{_name(error)}: {_message(error)}"
+    numbers = [number for frame, number in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == FILE]
+    where = f" ({FILE}, line {numbers[-1]})" if numbers else ""
+    return f"{_name(error)}: {_message(error)}{where}"
 
 
 def document(error):

@@ -8,7 +8,7 @@ from palisade.annotations import Annotations, evaluated
 from palisade.anything import Anything
 from palisade.containers import Union
 from palisade.mismatch import Mismatch, Unsupported
-from palisade.records import MISSING, Field, Record
+from palisade.records import MISSING, Field, Members
 from palisade.scalars import Null
 
 _MAX_NESTING = 16
@@ -32,7 +32,7 @@ class Function:
         said = docs.of_function(function)
         self._docs = said.prose
         self._positional = {}
-        self._parameters = Record(name, self._fields(hints, said), None, None)
+        self._parameters = Members(self._fields(hints, said))
         self._result = Anything()
         if "return" in hints:
             try:
@@ -56,7 +56,7 @@ class Function:
     def call(self, arguments):
         """Calls it with an object of arguments, and returns what it gives, both as JSON values."""
         try:
-            members = self._parameters.take_members(arguments)
+            members = self._parameters.take(arguments)
         except Mismatch as error:
             raise ArgumentError(str(error)) from None
         result = self._function(*self._take_positional(members), **members)

@@ -28,33 +28,25 @@ class Field:
         return schema
 
 
-class Record:
-    """An object with just these members. `make` makes the Python value of a dict of them, `read` takes it apart."""
+class Members:
+    """An object with just these members, as a dict of them: the parameters of a function."""
 
     expected = "an object"
 
-    def __init__(self, name, fields, make, read, description=None):
-        self.name, self.make, self.read, self.description = name, make, read, description
+    def __init__(self, fields):
         self.fields = {field.name: field for field in fields}
 
     def schema(self):
-        schema = {
+        return {
             "type": "object",
             "properties": {name: field.schema() for name, field in self.fields.items()},
             "required": [name for name, field in self.fields.items() if field.required],
             "additionalProperties": False,
         }
-        if self.description:
-            schema["description"] = self.description
-        return schema
 
     def take(self, value, exact=False):
         if not isinstance(value, dict):
             raise unexpected(self.expected, value)
-        return self.make(self.take_members(value, exact))
-
-    def take_members(self, value, exact=False):
-        """The members which are there, each taken for its own type."""
         taken = {}
         for name, item in value.items():
             field = self.fields.get(name)
@@ -69,10 +61,25 @@ class Record:
                 raise Mismatch(f"missing, expected {field.shape.expected}").within(name)
         return taken
 
+
+class Record(Members):
+    """The same of a class. `make` makes its value of the dict, `read` takes it apart: `None` if it is another's."""
+
+    def __init__(self, name, fields, make, read, description=None):
+        super().__init__(fields)
+        self.name, self.make, self.read, self.description = name, make, read, description
+
+    def schema(self):
+        schema = super().schema()
+        return schema | {"description": self.description} if self.description else schema
+
+    def take(self, value, exact=False):
+        return self.make(super().take(value, exact))
+
     def give(self, value):
         members = self.read(value)
         if members is None:
-            raise not_given(f"a {self.name}", value)
+            raise not_given(self.name, value)
         given = {}
         for name, item in members.items():
             field = self.fields.get(name)

@@ -153,6 +153,9 @@ def give_string(value):
 class Bytes:
     expected = "a string in base64"
 
+    def __init__(self, make=bytes):
+        self.make = make
+
     def schema(self):
         return {"type": "string", "contentEncoding": "base64"}
 
@@ -160,7 +163,7 @@ class Bytes:
         if not isinstance(value, str):
             raise unexpected(self.expected, value)
         try:
-            return base64.b64decode(value, validate=True)
+            return self.make(base64.b64decode(value, validate=True))
         except (binascii.Error, ValueError):
             raise Mismatch("expected a string in base64, with its padding") from None
 

@@ -66,12 +66,12 @@ def result(annotation):
     return Annotations(of_arguments=False).shape(annotation)
 
 
+NOON = datetime.datetime(2025, 1, 31, 12, tzinfo=datetime.timezone.utc)
 INTEGER = {"anyOf": [{"type": "integer"}, {"type": "string", "pattern": "^-?[0-9]+$"}]}
 
 
 class BothWays(unittest.TestCase):
     def test_json_and_python_mean_each_other(self):
-        moment = datetime.datetime(2025, 1, 31, 12, tzinfo=datetime.timezone.utc)
         for annotation, value, given in [
             (str, "ä", "ä"),
             (int, 2**53 - 1, 2**53 - 1),
@@ -83,6 +83,7 @@ class BothWays(unittest.TestCase):
             (bool, True, True),
             (None, None, None),
             (bytes, b"\0\xff", "AP8="),
+            (bytearray, bytearray(b"\0"), "AA=="),
             (list[int], [1, 2], [1, 2]),
             (list, [1, "a"], [1, "a"]),
             (set[str], {"b", "a"}, ["a", "b"]),
@@ -114,7 +115,7 @@ class BothWays(unittest.TestCase):
             (Point, Point(1), {"x": 1, "y": 0}),
             (Options, {"limit": 1}, {"limit": 1}),
             (Entry, {"name": "a"}, {"name": "a"}),
-            (datetime.datetime, moment, "2025-01-31T12:00:00+00:00"),
+            (datetime.datetime, NOON, "2025-01-31T12:00:00+00:00"),
             (datetime.date, datetime.date(2025, 1, 31), "2025-01-31"),
             (datetime.time, datetime.time(12, 30), "12:30:00"),
             (Decimal, Decimal("12.50"), "12.50"),
@@ -144,7 +145,8 @@ class BothWays(unittest.TestCase):
             (Level, 1.0, Level.LOW),
             (Decimal, 1.1, Decimal("1.1")),
             (Decimal, 3, Decimal(3)),
-            (datetime.datetime, "2025-01-31T12:00:00Z", datetime.datetime(2025, 1, 31, 12, tzinfo=datetime.timezone.utc)),
+            (datetime.datetime, "2025-01-31T12:00:00", datetime.datetime(2025, 1, 31, 12)),
+            (datetime.datetime, "2025-01-31T12:00:00Z", NOON),
             (int | None, "12", 12),
             (Item, {"name": "a", "count": "2"}, Item("a", 2)),
         ]:
@@ -205,7 +207,7 @@ class Refused(unittest.TestCase):
             (None, 1, "$: expected None, not a value of type int"),
             (list[int], [1, "a"], "$[1]: expected an integer, not a value of type str"),
             (list[str], "abc", "$: expected a list, not a value of type str"),
-            (Item, {"name": "a"}, "$: expected a Item, not a value of type dict"),
+            (Item, {"name": "a"}, "$: expected Item, not a value of type dict"),
             (Entry, {"note": "a"}, "$.name: missing"),
             (Options, {"other": 1}, "$.other: Options has no such field"),
             (datetime.date, datetime.datetime(2025, 1, 1), "$: expected a date, not a datetime"),
@@ -237,7 +239,15 @@ class Schemas(unittest.TestCase):
             (int, INTEGER),
             (bytes, {"type": "string", "contentEncoding": "base64"}),
             (float, {"anyOf": [{"type": "number"}, {"type": "string", "enum": ["NaN", "Infinity", "-Infinity"]}]}),
-            (tuple[str, bool], {"type": "array", "prefixItems": [{"type": "string"}, {"type": "boolean"}], "minItems": 2, "maxItems": 2}),
+            (
+                tuple[str, bool],
+                {
+                    "type": "array",
+                    "prefixItems": [{"type": "string"}, {"type": "boolean"}],
+                    "minItems": 2,
+                    "maxItems": 2,
+                },
+            ),
             (int | None, {"anyOf": [*INTEGER["anyOf"], {"type": "null"}]}),
             (Literal["a", "b"], {"type": "string", "enum": ["a", "b"]}),
             (Literal["a", 1], {"enum": ["a", 1]}),

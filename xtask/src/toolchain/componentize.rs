@@ -13,6 +13,10 @@ use crate::{command, paths};
 const PACKAGE: &str = "componentize-py";
 const VERSION: &str = "0.25.1";
 
+/// What Python takes time zones from where the system has none.
+const ZONES: &str = "tzdata";
+const ZONES_VERSION: &str = "2026.6";
+
 /// Starts it with any python: the script which pip makes names the python of its installation.
 const START: &str =
     "import sys; from componentize_py import script; sys.argv[0] = 'componentize-py'; sys.exit(script())";
@@ -26,6 +30,7 @@ const PARTS: [&str; 3] = [APP, "palisade", "wit"];
 /// An unpacked componentize-py.
 pub(crate) struct Componentize {
     folder: PathBuf,
+    zones: PathBuf,
 }
 
 impl Componentize {
@@ -33,7 +38,9 @@ impl Componentize {
     pub(crate) fn ensure() -> Result<Self> {
         let folder = paths::cache()?.join(format!("{PACKAGE}-{VERSION}"));
         pip::install(PACKAGE, VERSION, &folder)?;
-        Ok(Self { folder })
+        let zones = paths::cache()?.join(format!("{ZONES}-{ZONES_VERSION}"));
+        pip::install(ZONES, ZONES_VERSION, &zones)?;
+        Ok(Self { folder, zones })
     }
 
     /// Makes a component of what lies in `folder`, for the one world in its `wit`.
@@ -44,11 +51,11 @@ impl Componentize {
         let mut python = Command::new("python3");
         python
             .args(["-c", START, "--quiet", "--wit-path", "wit", "componentize"])
-            .args([
-                Path::new(APP).with_extension("").as_os_str(),
-                "--output".as_ref(),
-                out.as_os_str(),
-            ])
+            .args(["--python-path", ".", "--python-path"])
+            .arg(&self.zones)
+            .arg("--output")
+            .arg(out)
+            .arg(Path::new(APP).with_extension(""))
             .env("PYTHONPATH", &self.folder)
             // Whose packages are seen while the component is made: nobody's.
             .env(
@@ -61,7 +68,7 @@ impl Componentize {
 
     /// Differs whenever the component it makes may differ.
     pub(crate) fn identity() -> String {
-        format!("{VERSION} {PARTS:?}")
+        format!("{VERSION} {ZONES_VERSION} {PARTS:?}")
     }
 }
 
