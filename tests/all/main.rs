@@ -11,6 +11,7 @@ mod lifecycle;
 mod limits;
 mod plugins;
 mod programs;
+mod python;
 mod scaffolds;
 mod sessions;
 mod shipped;

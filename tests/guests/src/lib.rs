@@ -8,6 +8,7 @@
 //! | `exit-code.wasm` | a component that ends through `wasi:cli/exit.exit-with-code` |
 //! | `c-guest.wasm` | a preview-1 module made of C; may be missing where there is no python |
 //! | `new-rust.wasm`, `new-c.wasm`, `new-js.wasm` | what `palisade tool new` writes; the latter two may be missing |
+//! | `python.wasm` | the interpreter of Python scripts; may be missing there too |
 //! | `rg.wasm`, `checksums.wasm`, … | the tools and programs shipped |
 //!
 //! ```no_run
