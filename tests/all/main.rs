@@ -13,6 +13,7 @@ mod plugins;
 mod programs;
 mod python;
 mod scaffolds;
+mod scripts;
 mod sessions;
 mod shipped;
 mod tools;

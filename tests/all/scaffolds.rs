@@ -1,8 +1,11 @@
 //! New tools, as `palisade tool new` writes them: the same to a caller in each language.
 
 use palisade::{Call, Ending, Function, Program, Tool};
+use palisade_scaffold::{Language, Name, Project};
 use palisade_tests::*;
 use serde_json::{Value, json};
+
+use crate::python;
 
 /// The tool in each language which has something to compile; those which this machine cannot compile are skipped.
 async fn tools(test: &str) -> Vec<Tool> {
@@ -106,4 +109,37 @@ async fn every_language_has_the_same_schemas_and_docs_and_imports_nothing() {
             tool.description().imports
         );
     }
+}
+
+/// But for what Python calls its errors, and names with a hyphen.
+#[tokio::test]
+async fn a_python_file_has_the_same_answers() {
+    let Some(interpreter) = python::interpreter().await else {
+        return palisade_guests::skip("a_python_file_has_the_same_answers", "no python.wasm");
+    };
+    let name = Name::parse("new-python").unwrap();
+    let project = Project::new(&name, Language::Python);
+    let source = project.files().iter().find(|file| file.path.ends_with(".py")).unwrap();
+    let tool = python::script(&interpreter, &source.text).await;
+    let (ending, answer) = call(&tool, "greet", json!({"name": "Ada", "times": 2})).await;
+    assert_eq!((ending, answer), (Ending::Returned, json!("Hello, Ada! Hello, Ada!")));
+    let (ending, answer) = call(&tool, "greet", json!({"name": "Ada", "times": 0})).await;
+    assert_eq!(
+        (ending, &answer["message"]),
+        (Ending::Failed, &json!("cannot greet 0 times"))
+    );
+    let (_, answer) = call(
+        &tool,
+        "count_words",
+        json!({"text": "to be\tor\r\nnot\x0cto be\u{a0}å"}),
+    )
+    .await;
+    assert_eq!(answer[0], json!({"text": "to", "count": 2}));
+    assert_eq!(answer[4], json!({"text": "be\u{a0}å", "count": 1}));
+    assert!(
+        tool.description()
+            .functions
+            .iter()
+            .all(|function| function.docs.is_some())
+    );
 }

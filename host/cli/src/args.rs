@@ -170,12 +170,15 @@ pub(crate) enum ToolCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ToolAction {
-    /// Add a component; its functions can be called from then on
+    /// Add a component, or a Python file; its functions can be called from then on
     Add {
         file: PathBuf,
         /// The name it gets [default: that of the file, without its ending]
         #[arg(long)]
         name: Option<String>,
+        /// The tool which interprets it, where it is a script [default: for .py, python]
+        #[arg(long, value_name = "TOOL[@DIGEST]")]
+        interpreter: Option<String>,
     },
     /// List the tools
     List,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use palisade_policy::{ByteSize, CallGrant, CallRequest, Denial, Grants, Limits, Metering};
+use serde_json::Value;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
@@ -20,7 +21,8 @@ use crate::session::Session;
 use crate::supervise::Control;
 use crate::workspace::{Budgets, Mount, Source};
 use crate::{
-    Call, Command, Error, Kind, Outcome, Output, Process, ProcessId, Result, SandboxId, State, Tool, Workspace, host,
+    Bytes, Call, Command, Error, Kind, Outcome, Output, Process, ProcessId, Result, SandboxId, State, Tool, Workspace,
+    host,
 };
 
 /// Calls of a batch which are made at one time.
@@ -206,13 +208,27 @@ impl Sandbox {
         } = call;
         tool.function(&function)?;
         let granted = self.granted(&tool, &function)?.narrow(&request);
+        let (function, arguments) = tool.question(function, arguments)?;
+        let outcome = self.ask(&tool, granted, function, arguments, bytes).await?;
+        Ok(tool.answer(outcome))
+    }
+
+    /// Calls a function of a tool's program with just this.
+    pub(crate) async fn ask(
+        &self,
+        tool: &Tool,
+        granted: CallGrant,
+        function: String,
+        arguments: Value,
+        bytes: Bytes,
+    ) -> Result<Outcome> {
         let call = FunctionCall {
             function,
             arguments,
             bytes,
             answer: Arc::default(),
         };
-        let (launch, _) = Launch::new(self, self.tool_command(&tool, granted, Work::Call(call))?)?;
+        let (launch, _) = Launch::new(self, self.tool_command(tool, granted, Work::Call(call))?)?;
         launch.run().await
     }
 

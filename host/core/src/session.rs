@@ -54,12 +54,13 @@ impl Session {
     pub async fn call(&self, function: &str, arguments: impl Into<Value>, bytes: Bytes) -> Result<Outcome> {
         self.tool.function(function)?;
         self.sandbox.granted(&self.tool, function)?;
+        let (function, arguments) = self.tool.question(function.to_owned(), arguments.into())?;
         let (ended, outcome) = oneshot::channel();
         let begun = Arc::new(AtomicBool::new(false));
         let call = SessionCall {
             call: FunctionCall {
-                function: function.to_owned(),
-                arguments: arguments.into(),
+                function,
+                arguments,
                 bytes,
                 answer: Arc::default(),
             },
@@ -69,7 +70,7 @@ impl Session {
         // Where it cannot be sent, the session is over, and so the other end of `outcome` is gone too.
         let _ = self.calls.send(call).await;
         match outcome.await {
-            Ok(outcome) => outcome,
+            Ok(outcome) => outcome.map(|outcome| self.tool.answer(outcome)),
             Err(_) => self.end_of_call(begun.load(Ordering::Acquire)).await,
         }
     }

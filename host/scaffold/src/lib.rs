@@ -9,8 +9,9 @@
 //! # Ok::<(), String>(())
 //! ```
 //!
-//! The command writes them, `cargo xtask guests` builds them as well. The files are those of `templates/`, in which `{{name}}` stands for the name of the tool. The library for tools in Rust comes from
-//! `guest-sdk` itself, since no registry has it.
+//! The command writes them, `cargo xtask guests` builds them as well. The files are those of `templates/`, in which
+//! `{{name}}` stands for the name of the tool. The library for tools in Rust comes from `guest-sdk` itself, since no
+//! registry has it.
 
 mod language;
 mod name;

@@ -2,6 +2,7 @@
 
 mod steps;
 
+use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -13,7 +14,8 @@ use crate::{command, guests, paths, progress};
 /// One command of the demo.
 struct Step {
     title: &'static str,
-    /// The program's arguments. `{guests}` becomes the folder of the compiled guests, `{source}` this repository.
+    /// The program's arguments. `{guests}` becomes the folder of the compiled guests, `{source}` this repository,
+    /// `{scratch}` an empty folder.
     arguments: &'static [&'static str],
     exit_code: i32,
     /// Each of these stands in what is printed.
@@ -43,6 +45,7 @@ pub(crate) fn run() -> Result<()> {
         build.args(["build", "--release", "--package", "palisade-cli", "--bin", "palisade"]),
     )?;
     let program = paths::target().join("release/palisade");
+    fs::remove_dir_all(scratch()?)?;
     for (index, step) in STEPS.iter().enumerate() {
         println!("\n--- {}/{}  {}", index + 1, STEPS.len(), step.title);
         show(&program, step).with_context(|| format!("step {}: {}", index + 1, step.title))?;
@@ -51,11 +54,19 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
+fn scratch() -> Result<PathBuf> {
+    paths::scratch("demo")
+}
+
 /// Runs one step in front of the reader.
 fn show(program: &PathBuf, step: &Step) -> Result<()> {
     let guests = paths::guests();
     let (guests, source) = (guests.to_string_lossy(), paths::workspace().to_string_lossy());
-    let expand = |argument: &&str| argument.replace("{guests}", &guests).replace("{source}", &source);
+    let scratch = scratch()?;
+    let expand = |argument: &&str| {
+        let argument = argument.replace("{guests}", &guests).replace("{source}", &source);
+        argument.replace("{scratch}", &scratch.to_string_lossy())
+    };
     let arguments: Vec<String> = step.arguments.iter().map(expand).collect();
     println!("$ palisade {}", arguments.join(" "));
     let mut run = Command::new(program);

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod new;
+mod script;
 mod show;
 
 use std::path::Path;
@@ -24,9 +25,19 @@ pub(crate) async fn tool(action: ToolAction, config: &Config, format: Format) ->
     let host = Host::open(config.to_host()?)?;
     let tools = host.tools();
     match action {
-        ToolAction::Add { file, name } => {
-            let component = Program::from_file(&file).map_err(Failure::program)?;
-            let tool = tools.add(&name_of(name, &file)?, component).await?;
+        ToolAction::Add {
+            file,
+            name,
+            interpreter,
+        } => {
+            let name = name_of(name, &file)?;
+            let tool = match script::interpreter(interpreter, &file) {
+                Some(interpreter) => script::add(&host, &name, &file, &interpreter).await?,
+                None => {
+                    let component = Program::from_file(&file).map_err(Failure::program)?;
+                    tools.add(&name, component).await?
+                }
+            };
             show::added(&tool, format);
         }
         ToolAction::List => show::list(&tools.list()?, format),

@@ -56,6 +56,10 @@ pub(super) fn show(tool: &Tool, format: Format) {
         skipped,
     } = tool.description();
     let mut lines = vec![format!("{} {}", tool.name(), tool.digest().to_hex())];
+    lines.extend(
+        tool.interpreter()
+            .map(|digest| format!("interpreted by {}", digest.to_hex())),
+    );
     for function in functions {
         lines.push(String::new());
         lines.push(signature(function));
@@ -82,6 +86,9 @@ fn tool_json(tool: &Tool) -> Value {
     let mut shown = json!(tool.description());
     shown["name"] = json!(tool.name());
     shown["digest"] = json!(tool.digest().to_hex().as_str());
+    if let Some(digest) = tool.interpreter() {
+        shown["interpreter"] = json!(digest.to_hex().as_str());
+    }
     shown
 }
 
@@ -117,11 +124,11 @@ fn brief(schema: &Value) -> String {
         return alternatives(all.iter().map(Value::to_string));
     }
     if let Some(any) = schema["anyOf"].as_array().or(schema["oneOf"].as_array()) {
-        let is_large_number = any.iter().any(|one| one["type"] == "integer");
-        let shown = any
-            .iter()
-            .filter(|one| !(is_large_number && one.get("pattern").is_some()));
-        return alternatives(shown.map(brief));
+        let has = |name: &str| any.iter().any(|one| one["type"] == name);
+        // Other ways to write a number: one too large, and those which JSON has not.
+        let is_number =
+            |one: &Value| has("integer") && one.get("pattern").is_some() || has("number") && one["enum"][0] == "NaN";
+        return alternatives(any.iter().filter(|one| !is_number(one)).map(brief));
     }
     match schema["type"].as_str() {
         Some("array") if schema["items"].is_object() => format!("[{}]", brief(&schema["items"])),

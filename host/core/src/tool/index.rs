@@ -22,13 +22,50 @@ pub(super) struct Index {
     pub tools: Vec<Entry>,
 }
 
-/// One component under one name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// One component or script under one name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Entry {
     pub name: String,
     pub digest: Digest,
+    /// The component which interprets it, where it is a script.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interpreter: Option<Digest>,
     pub enabled: bool,
+}
+
+impl Entry {
+    /// The file of the component which is called.
+    pub(super) fn program_file(&self) -> String {
+        self.interpreter.unwrap_or(self.digest).file("wasm")
+    }
+
+    /// The file of the script, where it is one.
+    pub(super) fn script_file(&self) -> Option<String> {
+        self.interpreter.map(|_| self.digest.file("script"))
+    }
+
+    /// The file which says what it offers.
+    pub(super) fn description_file(&self) -> String {
+        match self.interpreter {
+            // Interpreters differ in what they find.
+            Some(interpreter) => format!("{}-{}", self.digest.0.to_hex(), interpreter.file("json")),
+            None => self.digest.file("json"),
+        }
+    }
+
+    /// All its files.
+    pub(super) fn files(&self) -> impl Iterator<Item = String> {
+        [self.program_file(), self.description_file()]
+            .into_iter()
+            .chain(self.script_file())
+    }
+}
+
+impl Digest {
+    fn file(self, ending: &str) -> String {
+        format!("{}.{ending}", self.0.to_hex())
+    }
 }
 
 /// A digest as 64 hexadecimal digits.

@@ -1,7 +1,11 @@
-//! Tools: components whose functions are called by name, with JSON.
+//! Tools: components and scripts whose functions are called by name, with JSON.
 
 mod index;
+pub(crate) mod names;
+pub(crate) mod path;
 mod registry;
+mod schema;
+mod script;
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,10 +14,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use self::registry::{ToolEntry, Tools};
+use self::script::Script;
 use crate::text::{nearest, shown};
-use crate::{Error, Kind, Program, Result};
+use crate::{Error, Kind, Outcome, Program, Result};
 
-/// A component and the functions which it offers. Cheap to clone. Calls which have begun go on when it is removed,
+/// A component or a script, and the functions which it offers. Cheap to clone. Calls which have begun go on when it is removed,
 /// replaced or disabled, and who holds it may call it for as long as it is compiled.
 #[derive(Clone)]
 pub struct Tool(Arc<Inner>);
@@ -21,15 +26,17 @@ pub struct Tool(Arc<Inner>);
 struct Inner {
     name: String,
     program: Program,
+    /// What the program interprets; `None`: the program is the tool itself.
+    script: Option<Script>,
     description: Description,
 }
 
-/// What a component offers, and what it needs.
+/// What a tool offers, and what it needs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Description {
     /// The functions which can be called, in the order of their names.
     pub functions: Vec<Function>,
-    /// The interfaces and functions which it imports.
+    /// The interfaces and functions which it imports; of a script, those of its interpreter.
     pub imports: Vec<String>,
     /// What it exports and what cannot be offered.
     pub skipped: Vec<Skipped>,
@@ -38,7 +45,7 @@ pub struct Description {
 /// A function which can be called.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Function {
-    /// Its name: as exported at the root of the component, or `interface.function`.
+    /// Its name: as exported at the root of the component, or `interface.function`; that in a script.
     pub name: String,
     /// What its author says of it.
     pub docs: Option<String>,
@@ -48,7 +55,7 @@ pub struct Function {
     pub result: Option<Value>,
 }
 
-/// An export which is not offered.
+/// An export, or a function of a script, which is not offered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Skipped {
     /// Its name, as that of a [`Function`].
@@ -69,7 +76,7 @@ pub enum Bytes {
 }
 
 impl Tool {
-    pub(crate) fn new(name: &str, program: Program, description: Description) -> Result<Self> {
+    fn new(name: &str, program: Program, script: Option<Script>, description: Description) -> Result<Self> {
         if description.functions.is_empty() {
             let why = match description.skipped.first() {
                 Some(skipped) => format!("{}: {}", skipped.name, skipped.reason),
@@ -83,6 +90,7 @@ impl Tool {
         Ok(Self(Arc::new(Inner {
             name: name.to_owned(),
             program,
+            script,
             description,
         })))
     }
@@ -92,9 +100,14 @@ impl Tool {
         &self.0.name
     }
 
-    /// The blake3 digest of the component.
+    /// The blake3 digest of the component, or of the script.
     pub fn digest(&self) -> blake3::Hash {
-        self.0.program.digest()
+        self.0.script.as_ref().map_or(self.0.program.digest(), Script::digest)
+    }
+
+    /// The blake3 digest of the component which interprets it, where it is a script.
+    pub fn interpreter(&self) -> Option<blake3::Hash> {
+        self.0.script.as_ref().map(|_| self.0.program.digest())
     }
 
     /// What it offers.
@@ -121,8 +134,30 @@ impl Tool {
         })
     }
 
-    pub(crate) fn program(&self) -> &Program {
+    /// The component which is called: of a script its interpreter.
+    pub fn program(&self) -> &Program {
         &self.0.program
+    }
+
+    /// The text of a script.
+    fn source(&self) -> Option<&str> {
+        self.0.script.as_ref().map(Script::source)
+    }
+
+    /// What its program is asked for a call: a function and the arguments.
+    pub(crate) fn question(&self, function: String, arguments: Value) -> Result<(String, Value)> {
+        match &self.0.script {
+            Some(script) => script.question(&function, &arguments),
+            None => Ok((function, arguments)),
+        }
+    }
+
+    /// What came of a call by what came of that of its program.
+    pub(crate) fn answer(&self, outcome: Outcome) -> Outcome {
+        match &self.0.script {
+            Some(_) => script::answer(outcome),
+            None => outcome,
+        }
     }
 }
 

@@ -3,7 +3,9 @@
 //! ```text
 //! STATE/tools/tools.toml          names, and the digest of the component which each stands for
 //! STATE/tools/DIGEST.wasm         the components
-//! STATE/tools/DIGEST.json         what they offer, so that they need not be loaded to be listed
+//! STATE/tools/DIGEST.script       the scripts
+//! STATE/tools/DIGEST.json         what they offer, so that they need not be loaded to be listed; of a script, by the
+//!                                 interpreter: DIGEST-DIGEST.json
 //! STATE/tools/lock                held while one of them is changed
 //! ```
 
@@ -13,12 +15,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use cap_std::fs::Dir;
+use palisade_policy::{CallGrant, CallLimits, FileAccess};
 
 use super::index::{self, Digest, Entry, Index, Lock, Version};
-use super::{Description, Tool, instead_of};
+use super::script::{self, Script};
+use super::{Bytes, Description, Tool, instead_of};
 use crate::backend::Backend;
 use crate::text::shown;
-use crate::{Error, Format, Kind, Program, Result};
+use crate::{Error, Format, Kind, Program, Result, Sandbox};
 
 /// Tools that a registry takes.
 pub(super) const MAX_TOOLS: usize = 10_000;
@@ -31,7 +35,7 @@ const MAX_NAME: usize = 64;
 
 /// The registry of a host's tools. Cheap to clone.
 ///
-/// A name stands for the component which was added last under it; `name@digest`, with any number of the digest's first
+/// A name stands for the component or script which was added last under it; `name@digest`, with any number of the digest's first
 /// digits that tell it from others, stands for an earlier one. What is added, removed or disabled here is so at
 /// once, and a millisecond later for all other hosts on the same state directory; calls which have begun go on.
 #[derive(Clone)]
@@ -47,8 +51,8 @@ struct Known {
     /// When it was looked at last; `None`: this process has changed it since.
     looked: Option<Instant>,
     index: Index,
-    /// Those which were of use, by name and digest.
-    tools: HashMap<(String, Digest), Tool>,
+    /// Those which were of use.
+    tools: HashMap<Entry, Tool>,
     /// What names alone stand for now, and can be called.
     current: HashMap<String, Tool>,
 }
@@ -58,7 +62,7 @@ struct Known {
 pub struct ToolEntry {
     /// Its name.
     pub name: String,
-    /// The blake3 digest of its component.
+    /// The blake3 digest of its component or script.
     pub digest: blake3::Hash,
     /// Whether the name alone stands for it.
     pub current: bool,
@@ -90,56 +94,83 @@ impl Tools {
             ));
         }
         let description = self.backend.describe(component.clone()).await?;
-        let tool = Tool::new(name, component.clone(), description)?;
-        let (registry, name) = (self.clone(), name.to_owned());
-        blocking(move || registry.store(&name, &component, &tool)).await
+        let tool = Tool::new(name, component, None, description)?;
+        let registry = self.clone();
+        blocking(move || registry.store(&tool)).await
     }
 
-    fn store(&self, name: &str, component: &Program, tool: &Tool) -> Result<Tool> {
-        let digest = Digest(component.digest());
+    /// Adds a script under a name, as [`add`](Self::add) does a component: the functions which `interpreter` finds in it
+    /// can be called, each call in an instance of the interpreter of its own. The script stays with this version of the
+    /// interpreter, and needs the name of that no more.
+    ///
+    /// To be looked at, the script is run: as a call in `sandbox`, without files and variables.
+    ///
+    /// # Errors
+    /// [`Kind::InvalidInput`] where the name is no name, `interpreter` exports no `palisade:script/interpreter`, or the
+    /// script cannot be run, offers nothing that can be called, or has more than 1 MiB; [`Kind::Exhausted`] where there
+    /// are 10,000 tools; otherwise as [`Sandbox::call`].
+    pub async fn add_script(&self, name: &str, source: String, interpreter: &Tool, sandbox: &Sandbox) -> Result<Tool> {
+        check_name(name)?;
+        let (function, arguments) = script::describe(interpreter, &source)?;
+        let nothing = CallGrant {
+            files: FileAccess::None,
+            env: Vec::new(),
+            limits: CallLimits::default(),
+        };
+        let outcome = sandbox
+            .ask(interpreter, nothing, function, arguments, Bytes::default())
+            .await?;
+        let description = script::described(name, interpreter, &outcome)?;
+        let script = Script::new(source, &description.functions);
+        let script = script.map_err(|why| Error::new(Kind::InvalidInput, format!("the script {name:?}: {why}")))?;
+        let tool = Tool::new(name, interpreter.program().clone(), Some(script), description)?;
+        let registry = self.clone();
+        blocking(move || registry.store(&tool)).await
+    }
+
+    fn store(&self, tool: &Tool) -> Result<Tool> {
+        let is_same = |entry: &Entry| (entry.name.as_str(), entry.digest.0) == (tool.name(), tool.digest());
         let lock = Lock::take(&self.folder).map_err(failed)?;
         let mut index = Index::read(&self.folder)?;
         self.sweep(&index).map_err(failed)?;
-        let before = index
-            .tools
-            .iter()
-            .find(|entry| (entry.name.as_str(), entry.digest) == (name, digest));
-        let enabled = before.is_none_or(|entry| entry.enabled);
-        index
-            .tools
-            .retain(|entry| (entry.name.as_str(), entry.digest) != (name, digest));
+        let before = index.tools.iter().find(|entry| is_same(entry));
+        let entry = Entry {
+            name: tool.name().to_owned(),
+            digest: Digest(tool.digest()),
+            interpreter: tool.interpreter().map(Digest),
+            enabled: before.is_none_or(|entry| entry.enabled),
+        };
+        index.tools.retain(|entry| !is_same(entry));
         if index.tools.len() >= MAX_TOOLS {
             return Err(Error::new(
                 Kind::Exhausted,
                 format!("there are {MAX_TOOLS} tools, as many as there may be"),
             ));
         }
-        index.tools.push(Entry {
-            name: name.to_owned(),
-            digest,
-            enabled,
-        });
         let description = serde_json::to_vec(tool.description()).map_err(|error| failed(error.into()))?;
-        index::put(&self.folder, &wasm_file(digest), &component.bytes()?).map_err(failed)?;
-        index::put(&self.folder, &json_file(digest), &description).map_err(failed)?;
+        let put = |file: &str, bytes: &[u8]| index::put(&self.folder, file, bytes).map_err(failed);
+        put(&entry.program_file(), &tool.program().bytes()?)?;
+        put(&entry.description_file(), &description)?;
+        if let (Some(file), Some(source)) = (entry.script_file(), tool.source()) {
+            put(&file, source.as_bytes())?;
+        }
+        index.tools.push(entry.clone());
         index.write(&self.folder).map_err(failed)?;
         self.lock().looked = None;
         drop(lock);
-        self.tool(name, digest, || Ok(tool.description().clone()))
+        self.load(&entry)
     }
 
     /// Removes what another process left behind that did not come to its end. The caller has the lock.
     fn sweep(&self, index: &Index) -> io::Result<()> {
-        let kept: HashSet<String> = index
-            .tools
-            .iter()
-            .map(|entry| entry.digest.0.to_hex().to_string())
-            .collect();
+        let kept: HashSet<String> = index.tools.iter().flat_map(Entry::files).collect();
         for entry in self.folder.entries()? {
             let name = entry?.file_name();
             let name = name.to_string_lossy();
-            let is_unnamed = |ending| name.strip_suffix(ending).is_some_and(|digest| !kept.contains(digest));
-            if name.starts_with(".new-") || is_unnamed(".wasm") || is_unnamed(".json") {
+            let is_content = [".wasm", ".json", ".script"]
+                .iter()
+                .any(|ending| name.ends_with(ending));
+            if name.starts_with(".new-") || is_content && !kept.contains(&*name) {
                 self.folder.remove_file(&*name)?;
             }
         }
@@ -180,7 +211,7 @@ impl Tools {
             if !entry.enabled {
                 return Err(Error::new(Kind::Conflict, format!("tool {reference:?} is disabled")));
             }
-            if let Some(tool) = known.tools.get(&(entry.name.clone(), entry.digest)).cloned() {
+            if let Some(tool) = known.tools.get(&entry).cloned() {
                 if entry.name == reference {
                     known.current.insert(entry.name, tool.clone());
                 }
@@ -189,27 +220,30 @@ impl Tools {
             entry
         };
         let registry = self.clone();
-        blocking(move || {
-            registry.tool(&entry.name, entry.digest, || {
-                let file = json_file(entry.digest);
-                let text = registry
-                    .folder
-                    .read(file)
-                    .map_err(|error| damaged(&entry.name, &error.to_string()))?;
-                serde_json::from_slice(&text).map_err(|error| damaged(&entry.name, &error.to_string()))
-            })
-        })
-        .await
+        blocking(move || registry.load(&entry)).await
     }
 
-    fn tool(&self, name: &str, digest: Digest, describe: impl FnOnce() -> Result<Description>) -> Result<Tool> {
-        let program =
-            Program::stored(name, digest.0, &self.folder, wasm_file(digest)).map_err(|error| match error.kind() {
-                io::ErrorKind::NotFound => Error::new(Kind::NotFound, format!("the tool {name:?} was removed")),
-                _ => damaged(name, &error.to_string()),
-            })?;
-        let tool = Tool::new(name, program, describe()?)?;
-        self.lock().tools.insert((name.to_owned(), digest), tool.clone());
+    fn load(&self, entry: &Entry) -> Result<Tool> {
+        let name = &entry.name;
+        let unread = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => Error::new(Kind::NotFound, format!("the tool {name:?} was removed")),
+            _ => damaged(name, &error.to_string()),
+        };
+        let digest = entry.interpreter.unwrap_or(entry.digest);
+        let program = Program::stored(name, digest.0, &self.folder, entry.program_file()).map_err(unread)?;
+        let description = self.folder.read(entry.description_file()).map_err(unread)?;
+        let description: Description =
+            serde_json::from_slice(&description).map_err(|error| damaged(name, &error.to_string()))?;
+        let script = entry.script_file().map(|file| {
+            let source = self.folder.read_to_string(file).map_err(unread)?;
+            let script = Script::new(source, &description.functions).map_err(|why| damaged(name, &why))?;
+            match script.digest() == entry.digest.0 {
+                true => Ok(script),
+                false => Err(damaged(name, "the script is not what was added")),
+            }
+        });
+        let tool = Tool::new(name, program, script.transpose()?, description)?;
+        self.lock().tools.insert(entry.clone(), tool.clone());
         Ok(tool)
     }
 
@@ -254,13 +288,10 @@ impl Tools {
             change(&mut index, &chosen);
             index.write(&registry.folder).map_err(failed)?;
             registry.lock().looked = None;
-            let gone = chosen
-                .iter()
-                .filter(|entry| !index.tools.iter().any(|kept| kept.digest == entry.digest));
-            for entry in gone {
-                // They can be left behind without harm: nothing leads to them any more.
-                let _ = registry.folder.remove_file(wasm_file(entry.digest));
-                let _ = registry.folder.remove_file(json_file(entry.digest));
+            let kept: HashSet<String> = index.tools.iter().flat_map(Entry::files).collect();
+            for file in chosen.iter().flat_map(Entry::files).filter(|file| !kept.contains(file)) {
+                // It can be left behind without harm: nothing leads to it any more.
+                let _ = registry.folder.remove_file(file);
             }
             Ok(())
         })
@@ -278,12 +309,8 @@ impl Tools {
         if known.version != version {
             let index = Index::read(&self.folder)?;
             known.current.clear();
-            let entries: HashSet<_> = index
-                .tools
-                .iter()
-                .map(|entry| (entry.name.clone(), entry.digest))
-                .collect();
-            known.tools.retain(|key, _| entries.contains(key));
+            let entries: HashSet<&Entry> = index.tools.iter().collect();
+            known.tools.retain(|entry, _| entries.contains(entry));
             (known.version, known.index) = (version, index);
         }
         known.looked = Some(now);
@@ -337,14 +364,6 @@ pub(super) fn check_name(name: &str) -> Result<()> {
         Kind::InvalidInput,
         format!("{name:?} is not a name for a tool: it has 1 to {MAX_NAME} characters of a-z, 0-9, - and _"),
     ))
-}
-
-fn wasm_file(digest: Digest) -> String {
-    format!("{}.wasm", digest.0.to_hex())
-}
-
-fn json_file(digest: Digest) -> String {
-    format!("{}.json", digest.0.to_hex())
 }
 
 fn failed(error: io::Error) -> Error {

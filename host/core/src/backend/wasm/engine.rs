@@ -14,6 +14,13 @@ use crate::{Error, Kind, Result};
 /// How often a running guest comes back to its supervisor.
 const TICK: Duration = Duration::from_millis(10);
 
+/// The stack of a guest: room for what recurses as deep as languages let it, such as the 1,000 calls of Python, each of
+/// which takes a few kilobytes in its interpreter.
+const GUEST_STACK: usize = 2 << 20;
+
+/// The stack on which a guest and the host calls under it run.
+const STACK: usize = GUEST_STACK + (1 << 20);
+
 /// What differs between engines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(crate) struct Variant {
@@ -104,6 +111,8 @@ pub(super) fn config(variant: Variant, max_instances: u32) -> Config {
         // A shared memory would pass the limiter by.
         .shared_memory(false)
         .concurrency_support(false)
+        .max_wasm_stack(GUEST_STACK)
+        .async_stack_size(STACK)
         .memory_init_cow(true)
         .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(32))
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(max_instances)));

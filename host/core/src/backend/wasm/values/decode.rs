@@ -8,10 +8,10 @@ use indexmap::{IndexMap, IndexSet};
 use serde_json::{Map, Value};
 use wasmtime::component::Val;
 
-use super::names::{instead_of, quoted};
-use super::path::{BadArgument, Path};
 use super::scalar;
 use super::shape::Shape;
+use crate::tool::names::{instead_of, quoted};
+use crate::tool::path::{BadArgument, Path};
 
 /// What an allocation takes beside what is asked for.
 const ALLOCATION: usize = 16;

@@ -31,8 +31,6 @@
 mod decode;
 mod encode;
 mod integer;
-mod names;
-mod path;
 mod scalar;
 mod schema;
 mod shape;
@@ -44,10 +42,10 @@ use serde_json::Value;
 use wasmtime::component::{Type, Val};
 
 pub(crate) use self::encode::{BadResult, Encoded};
-pub(crate) use self::path::BadArgument;
 pub(crate) use self::shape::Unsupported;
 use self::shape::{Builder, Shape};
 use crate::tool::Bytes;
+pub(crate) use crate::tool::path::BadArgument;
 
 /// The parameters and the result of a function, which can all be given as JSON.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use indexmap::{IndexMap, IndexSet};
 use wasmtime::component::Type;
 
 use super::integer::Integer;
-use super::names::quoted;
+use crate::tool::names::quoted;
 
 /// How deep the types of a function may be nested. It keeps JSON well under the depth of 128 that serde_json reads.
 const MAX_DEPTH: usize = 32;

@@ -18,7 +18,7 @@ pub(crate) struct BadArgument {
 
 /// A place in the arguments, on the stack of those who walk there.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Path<'a>(Option<(&'a Path<'a>, Step<'a>)>);
+pub(crate) struct Path<'a>(Option<(&'a Path<'a>, Step<'a>)>);
 
 #[derive(Debug, Clone, Copy)]
 enum Step<'a> {
@@ -27,22 +27,22 @@ enum Step<'a> {
 }
 
 impl<'a> Path<'a> {
-    pub(super) const ROOT: Self = Self(None);
+    pub(crate) const ROOT: Self = Self(None);
 
-    pub(super) fn member(&'a self, name: &'a str) -> Self {
+    pub(crate) fn member(&'a self, name: &'a str) -> Self {
         Self(Some((self, Step::Member(name))))
     }
 
-    pub(super) fn element(&'a self, index: usize) -> Self {
+    pub(crate) fn element(&'a self, index: usize) -> Self {
         Self(Some((self, Step::Element(index))))
     }
 
     /// `found` is here where `expected` belongs.
-    pub(super) fn wrong(&self, expected: impl Into<String>, found: &Value) -> BadArgument {
+    pub(crate) fn wrong(&self, expected: impl Into<String>, found: &Value) -> BadArgument {
         self.error(expected, describe(found))
     }
 
-    pub(super) fn error(&self, expected: impl Into<String>, found: impl Into<String>) -> BadArgument {
+    pub(crate) fn error(&self, expected: impl Into<String>, found: impl Into<String>) -> BadArgument {
         BadArgument {
             path: self.text(),
             expected: expected.into(),

@@ -9,7 +9,7 @@ const MAX_NAME: usize = 64;
 const MAX_QUOTED: usize = 56;
 
 /// `text` in quotes on one line, cut where it is long.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for character in text.chars() {
         let escaped = character.escape_debug();
@@ -24,7 +24,7 @@ pub(super) fn quoted(text: &str) -> String {
 }
 
 /// `name` as a step of a JSON path.
-pub(super) fn member(name: &str) -> String {
+pub(crate) fn member(name: &str) -> String {
     let bare = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     if !name.is_empty() && name.len() <= MAX_NAME && name.bytes().all(bare) {
         format!(".{name}")
@@ -34,7 +34,7 @@ pub(super) fn member(name: &str) -> String {
 }
 
 /// What to write for `word`, which is none of `known`.
-pub(super) fn instead_of<'a>(word: &str, known: impl ExactSizeIterator<Item = &'a String> + Clone) -> String {
+pub(crate) fn instead_of<'a>(word: &str, known: impl ExactSizeIterator<Item = &'a String> + Clone) -> String {
     if let Some(nearest) = nearest(word, known.clone().map(String::as_str)) {
         return format!("a known name, such as {}", quoted(nearest));
     }
