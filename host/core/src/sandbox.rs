@@ -51,9 +51,17 @@ struct Inner {
 /// What changes over a sandbox's life. Never locked across an await.
 struct Life {
     state: State,
-    processes: BTreeMap<ProcessId, Arc<Control>>,
+    /// In the order in which they were started, and so of their numbers. It mostly has none or one.
+    processes: Vec<(ProcessId, Arc<Control>)>,
     /// How many processes there have been.
     started: u64,
+}
+
+impl Life {
+    /// Where a process is in the table.
+    fn find(&self, process: ProcessId) -> Option<usize> {
+        self.processes.binary_search_by_key(&process, |(known, _)| *known).ok()
+    }
 }
 
 /// What a sandbox uses now, and used at most.
@@ -121,7 +129,7 @@ impl Sandbox {
                 budgets,
                 life: Mutex::new(Life {
                     state: State::Creating,
-                    processes: BTreeMap::new(),
+                    processes: Vec::new(),
                     started: 0,
                 }),
                 process_ended: Notify::new(),
@@ -171,7 +179,7 @@ impl Sandbox {
 
     /// The processes which run now, the oldest first.
     pub fn processes(&self) -> Vec<ProcessId> {
-        self.life().processes.keys().copied().collect()
+        self.life().processes.iter().map(|(process, _)| *process).collect()
     }
 
     /// Runs a program to its end, on the caller's task. Dropping the future ends the program.
@@ -344,7 +352,9 @@ impl Sandbox {
 
     /// Ends one process. Whether there still was one is the answer.
     pub fn kill(&self, process: ProcessId) -> bool {
-        let control = self.life().processes.get(&process).cloned();
+        let life = self.life();
+        let control = life.find(process).map(|at| Arc::clone(&life.processes[at].1));
+        drop(life);
         control.inspect(|control| control.kill()).is_some()
     }
 
@@ -356,7 +366,7 @@ impl Sandbox {
     pub fn suspend(&self) -> Result<()> {
         let mut life = self.life();
         self.step(&mut life, Input::Suspend)?;
-        life.processes.values().for_each(|control| control.suspend());
+        life.processes.iter().for_each(|(_, control)| control.suspend());
         Ok(())
     }
 
@@ -372,7 +382,7 @@ impl Sandbox {
             Load::Busy
         };
         self.step(&mut life, Input::Resume(load))?;
-        life.processes.values().for_each(|control| control.resume());
+        life.processes.iter().for_each(|(_, control)| control.resume());
         Ok(())
     }
 
@@ -409,7 +419,7 @@ impl Sandbox {
     }
 
     pub(crate) fn kill_all(&self) {
-        self.life().processes.values().for_each(|control| control.kill());
+        self.life().processes.iter().for_each(|(_, control)| control.kill());
     }
 
     async fn wait_for_processes(&self) {
@@ -487,14 +497,16 @@ impl Sandbox {
             .expect("there was room, and the table is locked");
         life.started += 1;
         let process = ProcessId(life.started);
-        life.processes.insert(process, Arc::clone(control));
+        life.processes.push((process, Arc::clone(control)));
         Ok(process)
     }
 
     /// Takes a process which has ended out of the table.
     pub(crate) fn leave(&self, process: ProcessId) {
         let mut life = self.life();
-        life.processes.remove(&process);
+        if let Some(at) = life.find(process) {
+            life.processes.remove(at);
+        }
         self.inner.processes.give(1);
         if life.processes.is_empty() {
             // Idle is refused in no state.

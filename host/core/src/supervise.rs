@@ -51,7 +51,7 @@ impl Control {
     /// Processor time which the program has used, from within a poll.
     pub(crate) fn busy(&self) -> Duration {
         let (over, present) = *self.measured();
-        over + present.map_or(Duration::ZERO, |present| present.elapsed())
+        over + present.map_or(Duration::ZERO, |present| present.elapsed().0)
     }
 
     fn measured(&self) -> MutexGuard<'_, (Duration, Option<Stopwatch>)> {
@@ -183,13 +183,13 @@ impl<F: Future + Unpin> Future for Supervised<F> {
         let watch = Stopwatch::start();
         this.control.measured().1 = Some(watch);
         let polled = Pin::new(&mut this.future).poll(context);
-        let spent = watch.elapsed();
+        let (spent, wall) = watch.elapsed();
         this.busy += spent;
         *this.control.measured() = (this.busy, None);
         this.cpu.spend(spent);
 
         match polled {
-            Poll::Ready(value) => Poll::Ready((End::Finished(value), this.times(Instant::now()))),
+            Poll::Ready(value) => Poll::Ready((End::Finished(value), this.times(now + wall))),
             Poll::Pending => {
                 if this.control.idle.load(Ordering::Relaxed) {
                     this.suspended_at = Some(Instant::now());
