@@ -660,6 +660,26 @@ async fn names_and_docs_are_bounded() {
     }
 }
 
+/// A version says as much as it likes after a `+`.
+#[tokio::test]
+async fn imports_with_long_names_are_bounded() {
+    let (host, _state) = host_of_its_own();
+    let importing = |count: usize| {
+        let version = |at| format!("0.2.{at}+{}", "m".repeat(50_000));
+        let imports = (0..count).map(|at| format!("(import \"wasi:io/poll@{}\" (instance))", version(at)));
+        component(&format!(
+            r#"(component {} (core module $m (func (export "f")))
+                (core instance $i (instantiate $m)) (func (export "f") (canon lift (core func $i "f"))))"#,
+            imports.collect::<String>()
+        ))
+    };
+    let tool = host.tools().add("some", importing(10)).await.unwrap();
+    assert_eq!(tool.description().imports.len(), 10);
+    let error = host.tools().add("many", importing(100)).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::InvalidInput, "{error}");
+    assert!(error.to_string().contains("description"), "{error}");
+}
+
 #[tokio::test]
 async fn what_a_dead_process_left_is_removed_and_what_is_disabled_stays_so() {
     let (host, state) = host_of_its_own();

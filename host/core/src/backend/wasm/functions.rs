@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use serde::Serialize;
 use wasmtime::Engine;
 use wasmtime::component::types::{ComponentFunc, ComponentItem};
 use wasmtime::component::{Component, ComponentExportIndex, Type};
@@ -171,20 +172,23 @@ impl Functions {
                 result: (exported.returns != Returns::Nothing).then(|| exported.signature.result_schema()),
             }
         });
-        let mut size = 0;
+        let mut size = length(&imports) + length(&self.skipped);
         let mut described = Vec::with_capacity(self.by_name.len());
         for function in functions {
-            size += serde_json::to_string(&function).map_or(usize::MAX, |text| text.len());
+            size += length(&function);
             if size > MAX_DESCRIPTION {
-                return Err(Error::new(
-                    Kind::InvalidInput,
-                    format!(
-                        "{:?} is no tool: its description has over {MAX_DESCRIPTION} bytes",
-                        program.name()
-                    ),
-                ));
+                break;
             }
             described.push(function);
+        }
+        if size > MAX_DESCRIPTION {
+            return Err(Error::new(
+                Kind::InvalidInput,
+                format!(
+                    "{:?} is no tool: its description has over {MAX_DESCRIPTION} bytes",
+                    program.name()
+                ),
+            ));
         }
         Ok(Description {
             functions: described,
@@ -192,6 +196,11 @@ impl Functions {
             skipped: self.skipped.clone(),
         })
     }
+}
+
+/// The length of `part` as JSON, in bytes.
+fn length(part: &impl Serialize) -> usize {
+    serde_json::to_string(part).map_or(MAX_DESCRIPTION + 1, |text| text.len())
 }
 
 /// `interface` of `ns:package/interface@version`.
