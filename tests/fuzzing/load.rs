@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use palisade::policy::{ByteSize, LimitsRequest, Policy};
-use palisade::{Command, Host, HostConfig, Kind, Output, Program, SandboxSpec, Stdin};
+use palisade::{Command, Host, Kind, Output, Program, SandboxSpec, Stdin};
 use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
 
 use super::Attempt;
 use super::mutate::mutate;
@@ -36,24 +35,12 @@ const TEXTS: [&str; 4] = [
 ];
 
 pub(crate) fn start() -> Attempt {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("the machine has threads");
-    let state = tempfile::tempdir().expect("there is room for temporary files");
-    // What is compiled here is never of use again.
-    let config = HostConfig {
-        artefact_cache: ByteSize::from_mib(1),
-        ..HostConfig::new(state.path())
-    };
-    let host = Host::open(config).expect("it is a new directory");
     let seeds: Vec<Vec<u8>> = TEXTS
         .iter()
         .map(|text| wat::parse_str(text).expect("it is a fixed text"))
         .collect();
     let exit_code = palisade_guests::find("exit-code.wasm").and_then(|path| std::fs::read(path).ok());
-    Box::new(move |random: &mut ChaCha8Rng| {
-        let _state = &state;
+    super::on_a_host(async move |host, random| {
         let others: Vec<&[u8]> = seeds.iter().map(Vec::as_slice).collect();
         // Whole guests take long to compile: they are rare, and mostly of use cut and bent.
         let mut bytes = match &exit_code {
@@ -61,7 +48,7 @@ pub(crate) fn start() -> Attempt {
             _ => seeds[random.random_range(0..seeds.len())].clone(),
         };
         mutate(random, &mut bytes, &others, 1 << 20);
-        runtime.block_on(attempt(&host, &bytes));
+        attempt(host, &bytes).await;
     })
 }
 

@@ -1,12 +1,22 @@
 //! The targets, and the loop that drives them.
 
+mod components;
+mod json;
 mod load;
 mod mutate;
 mod paths;
 mod policy;
+mod types;
+/// The one which the codec of values is tested with.
+#[path = "../../host/core/src/backend/wasm/values/tests/validator.rs"]
+#[expect(clippy::unwrap_used, reason = "it panics at a schema which is none of ours")]
+mod validator;
+mod values;
 
 use std::time::{Duration, Instant};
 
+use palisade::policy::ByteSize;
+use palisade::{Host, HostConfig};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
@@ -32,6 +42,14 @@ pub(crate) const TARGETS: &[Target] = &[
         name: "load",
         start: load::start,
     },
+    Target {
+        name: "components",
+        start: components::start,
+    },
+    Target {
+        name: "values",
+        start: values::start,
+    },
 ];
 
 /// Runs `target` for `time`. Each iteration has a generator of its own, so that one can be repeated alone.
@@ -53,6 +71,25 @@ pub(crate) fn run(target: &Target, seed: u64, time: Duration) {
         target.name,
         started.elapsed()
     );
+}
+
+/// Attempts on one host, in a state directory of its own.
+fn on_a_host(mut attempt: impl AsyncFnMut(&Host, &mut ChaCha8Rng) + 'static) -> Attempt {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("the machine has threads");
+    let state = tempfile::tempdir().expect("there is room for temporary files");
+    // What is compiled here is never of use again.
+    let config = HostConfig {
+        artefact_cache: ByteSize::from_mib(1),
+        ..HostConfig::new(state.path())
+    };
+    let host = Host::open(config).expect("it is a new directory");
+    Box::new(move |random: &mut ChaCha8Rng| {
+        let _state = &state;
+        runtime.block_on(attempt(&host, random));
+    })
 }
 
 struct Report {

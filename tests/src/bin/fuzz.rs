@@ -18,7 +18,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(message) => {
-            eprintln!("fuzz: {message}\nusage: fuzz [policy | paths | load] [--seconds N] [--seed S]");
+            eprintln!("fuzz: {message}\nusage: fuzz [TARGET] [--seconds N] [--seed S]");
             ExitCode::from(2)
         }
     }
