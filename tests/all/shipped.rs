@@ -113,6 +113,17 @@ async fn data() {
     let rows = call("read-csv", json!({"source": {"file": "/table.csv"}, "numbers": true})).await;
     let rows: Value = serde_json::from_str(rows["json"].as_str().unwrap()).unwrap();
     assert_eq!(rows, json!([{"name": "a", "size": 3}, {"name": "b,c", "size": 4}]));
+    let written = call(
+        "write-csv",
+        json!({"source": {"text": rows.to_string()}, "delimiter": ";", "quote-formulas": true}),
+    )
+    .await;
+    assert_eq!(
+        written,
+        json!({"csv": "name;size\na;3\nb,c;4\n", "count": 2, "more": false})
+    );
+    let nested = json!({"source": {"text": r#"[{"a": []}]"#}});
+    assert!(refused(&sandbox, "data", "write-csv", nested).await.contains("row 1"));
     let statistics = call("statistics", json!({"numbers": [1, 2, 3, 4]})).await;
     assert_eq!(
         (&statistics["mean"], &statistics["maximum"]),

@@ -1,17 +1,18 @@
-//! The tool `data`: queries JSON, reads CSV, and computes statistics.
+//! The tool `data`: queries JSON, reads and writes CSV, and computes statistics.
 //!
 //! What a call returns is bounded, and says when there is more.
 
 mod query;
+mod rows;
 mod statistics;
 mod table;
 
-/// Queries JSON, reads CSV, and computes statistics.
+/// Queries JSON, reads and writes CSV, and computes statistics.
 #[palisade_guest::tool]
 mod data {
     use std::fs;
 
-    use crate::{query as queries, statistics as numbers, table};
+    use crate::{query as queries, rows, statistics as numbers, table};
 
     /// Where data is.
     pub enum Source {
@@ -36,6 +37,17 @@ mod data {
         /// A JSON array: of objects by the names of the columns, or of arrays where there is no header.
         pub json: String,
         /// How many rows that are.
+        pub count: u32,
+        /// Whether the limit, or that of 1 MiB of text, left some out.
+        pub more: bool,
+    }
+
+    /// Text of CSV.
+    #[derive(Debug, PartialEq)]
+    pub struct Csv {
+        /// Rows which end in a line feed, cells in quotes where they need them.
+        pub csv: String,
+        /// How many rows that are, beside the names of the columns.
         pub count: u32,
         /// Whether the limit, or that of 1 MiB of text, left some out.
         pub more: bool,
@@ -76,11 +88,7 @@ mod data {
     ) -> Result<Rows, String> {
         let form = table::Form {
             delimiter: delimiter.unwrap_or(','),
-            header: if header == Some(false) {
-                table::Header::Absent
-            } else {
-                table::Header::First
-            },
+            header: named(header),
             cells: if numbers == Some(true) {
                 table::Cells::Numbers
             } else {
@@ -88,6 +96,47 @@ mod data {
             },
         };
         table::read(&load(source)?, &form, limit.unwrap_or(10_000))
+    }
+
+    /// Writes a JSON array of objects, or of arrays of one length, as CSV. Columns are in the order in which objects
+    /// name them first; what an object has not, and null, is an empty cell.
+    pub fn write_csv(
+        source: Source,
+        /// what is between cells, a comma when absent
+        delimiter: Option<char>,
+        /// whether the first row names the columns of objects, as when absent
+        header: Option<bool>,
+        /// whether arrays and objects in cells are written as JSON; they are refused when absent
+        nested: Option<bool>,
+        /// whether texts that begin as formulas do (=, +, -, @, a tab or carriage return) get a ' in front; ask for it
+        /// where a spreadsheet will open what strangers wrote. Texts are kept as they are when absent
+        quote_formulas: Option<bool>,
+        /// the most rows, 10,000 when absent
+        limit: Option<u32>,
+    ) -> Result<Csv, String> {
+        let form = rows::Form {
+            delimiter: delimiter.unwrap_or(','),
+            header: named(header),
+            nested: if nested == Some(true) {
+                rows::Nested::Json
+            } else {
+                rows::Nested::Refused
+            },
+            formulas: if quote_formulas == Some(true) {
+                rows::Formulas::Quoted
+            } else {
+                rows::Formulas::Kept
+            },
+        };
+        rows::write(&load(source)?, &form, limit.unwrap_or(10_000))
+    }
+
+    fn named(header: Option<bool>) -> table::Header {
+        if header == Some(false) {
+            table::Header::Absent
+        } else {
+            table::Header::First
+        }
     }
 
     /// Computes statistics of at least one number.

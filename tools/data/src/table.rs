@@ -30,8 +30,7 @@ pub enum Cells {
 
 /// The first `limit` rows.
 pub fn read(text: &str, form: &Form, limit: u32) -> Result<Rows, String> {
-    let delimiter = u8::try_from(form.delimiter).ok().filter(u8::is_ascii);
-    let delimiter = delimiter.ok_or_else(|| format!("the delimiter {:?} is not of ASCII", form.delimiter))?;
+    let delimiter = delimiter(form.delimiter)?;
     let mut reader = ReaderBuilder::new()
         .delimiter(delimiter)
         .has_headers(form.header == Header::First)
@@ -60,6 +59,13 @@ pub fn read(text: &str, form: &Form, limit: u32) -> Result<Rows, String> {
     }
     rows.json.push(']');
     Ok(rows)
+}
+
+/// One that can be told from what is in cells.
+pub fn delimiter(character: char) -> Result<u8, String> {
+    let delimiter = u8::try_from(character).ok().filter(u8::is_ascii);
+    let delimiter = delimiter.filter(|delimiter| !b"\"\r\n".contains(delimiter));
+    delimiter.ok_or_else(|| format!("the delimiter {character:?} is not of ASCII, or is a quote or the end of a line"))
 }
 
 fn row(record: &StringRecord, names: Option<&StringRecord>, cells: &Cells) -> Value {
