@@ -46,3 +46,25 @@ fn a_plugin_asks_its_embedder() {
     assert!(said.contains("the order costs 360 cents"), "{said}");
     assert!(said.contains("another: quince is not sold"), "{said}");
 }
+
+#[test]
+fn limits_end_what_passes_them() {
+    let said = example("limits", &[]);
+    for ending in [
+        "LimitReached(Time)",
+        "LimitReached(Fuel)",
+        "Exited(0)",
+        "LimitReached(Memory)",
+    ] {
+        assert!(said.contains(ending), "{ending}: {said}");
+    }
+    assert_eq!(said.matches("by [Memory]").count(), 2, "{said}");
+}
+
+#[test]
+fn events_are_told() {
+    let said = example("events", &[]);
+    for event in ["SandboxCreated", "ended: Exited(0)", "denied: ", "refused: "] {
+        assert!(said.contains(event), "{event}: {said}");
+    }
+}
