@@ -54,7 +54,8 @@ mod archive {
     pub struct Packed {
         /// Files and folders.
         pub entries: u32,
-        /// Links, names with a backslash or a control character, and what else cannot be packed.
+        /// Links, names with a backslash or a control character, what a call that did not end has left of this archive,
+        /// and what else cannot be packed.
         pub left_out: Vec<String>,
     }
 

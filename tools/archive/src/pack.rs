@@ -14,6 +14,9 @@ use crate::archive::{Format, Kind, Packed};
 use crate::budget::Budget;
 use crate::{failed, names};
 
+/// Names that are tried for what is to be an archive.
+const PARTS: u32 = 100;
+
 /// Packs `files` into the archive at `path`.
 pub fn pack(path: &str, files: &[String], format: Option<Format>) -> Result<Packed, String> {
     let format = match format {
@@ -45,7 +48,7 @@ pub fn pack(path: &str, files: &[String], format: Option<Format>) -> Result<Pack
 fn create_part(path: &str) -> io::Result<(PathBuf, File)> {
     let path = Path::new(path);
     let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?.display();
-    for number in 0..100 {
+    for number in 0..PARTS {
         let part = path.with_file_name(format!(".{name}.{number}.part"));
         match File::create_new(&part) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -98,8 +101,10 @@ impl Found {
                 continue;
             }
             let metadata = fs::symlink_metadata(&path).map_err(failed("read", &path))?;
+            let is_part = name.as_deref().zip(self.archive.as_deref());
             let kind = match () {
                 () if is_odd => None,
+                () if is_part.is_some_and(|(name, archive)| self::is_part(name, archive)) => None,
                 () if metadata.is_dir() => Some(Kind::Folder),
                 () if metadata.is_file() => Some(Kind::File),
                 () => None,
@@ -115,6 +120,16 @@ impl Found {
         }
         Ok(())
     }
+}
+
+/// Whether a name is that of a part of `archive`: one which is written now, or which a crash left behind.
+fn is_part(name: &str, archive: &str) -> bool {
+    let (beside, archive) = archive.rsplit_once('/').unwrap_or(("", archive));
+    let (folder, name) = name.rsplit_once('/').unwrap_or(("", name));
+    let number = name
+        .strip_prefix(&format!(".{archive}."))
+        .and_then(|rest| rest.strip_suffix(".part"));
+    folder == beside && number.is_some_and(|number| number.parse().is_ok_and(|number: u32| number < PARTS))
 }
 
 /// The name in an archive of what lies at `path`.

@@ -358,6 +358,23 @@ fn a_part_which_is_there_stays() {
 }
 
 #[test]
+fn what_a_crash_left_of_an_archive_is_not_packed() {
+    let folder = Folder::new();
+    for name in [
+        "in/a",
+        "in/.a.tar.1.part",
+        "in/.a.tar.x.part",
+        "in/.b.tar.1.part",
+        "in/deep/.a.tar.1.part",
+    ] {
+        folder.write(name, "x");
+    }
+    let packed = pack(folder.at("in/a.tar"), vec![folder.at("in")], None).unwrap();
+    assert_eq!(packed.left_out, [folder.at("in/.a.tar.1.part")]);
+    assert_eq!(packed.entries, 6);
+}
+
+#[test]
 fn an_archive_which_changes_between_the_readings_is_refused() {
     let folder = Folder::new();
     let first: [(&str, &[u8]); 2] = [("a", b"1"), ("b", b"2")];
