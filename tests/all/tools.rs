@@ -467,8 +467,19 @@ async fn a_tool_has_the_files_that_it_is_granted() {
         files(FileAccess::ReadOnly),
         files(FileAccess::ReadWrite),
     ] {
-        assert_eq!(read(&nothing, request).await.unwrap().ending, Ending::Failed);
+        let outcome = read(&nothing, request).await.unwrap();
+        assert_eq!(outcome.ending, Ending::Failed);
+        let [denial] = &outcome.denials[..] else {
+            panic!("{outcome:?}");
+        };
+        assert_eq!(denial.rule, "tools");
+        assert!(denial.smallest_grant.contains("read-only"), "{denial:?}");
     }
+    // Nothing is denied to one which asks for nothing.
+    let text = under("tools = [{ name = 'text', files = 'none' }]");
+    let count = Call::new(&shipped("text").await, "count", json!({"text": "a"}));
+    let outcome = text.call(count).await.unwrap();
+    assert_eq!((&outcome.ending, outcome.denials.len()), (&Ending::Returned, 0));
 }
 
 #[tokio::test]

@@ -29,6 +29,15 @@ pub(super) fn deny_tool_write(refusals: &Refusals, path: &str) -> Errno {
     Errno::ROFS
 }
 
+/// Notes that a tool may open nothing, whatever its sandbox has.
+pub(super) fn deny_tool_files(refusals: &Refusals) {
+    refusals.deny(Denial {
+        rule: "tools".to_owned(),
+        asked: "the directories that it may open".to_owned(),
+        smallest_grant: "files = \"read-only\" for the tool, and for the call".to_owned(),
+    });
+}
+
 /// Notes that `path` is below a `directory` which neither the root nor a mount holds.
 pub(super) fn deny_missing(refusals: &Refusals, path: &str, directory: &str) {
     refusals.deny(Denial {

@@ -175,9 +175,10 @@ impl Workspace {
     }
 
     /// What a WASI program gets as preopens: the mounts as their requester spelled them, in order, then "/" unless one
-    /// of them is it.
+    /// of them is it. Those of components ask for them when they first open something.
     pub(crate) fn preopens(&self, refusals: &Arc<Refusals>) -> FsResult<Vec<(String, Directory)>> {
         if self.guests.is_none() {
+            denials::deny_tool_files(refusals);
             return Ok(Vec::new());
         }
         let root = self.root(refusals)?;
