@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use wasmtime::Result;
-use wasmtime::component::{Component, ComponentExportIndex, ComponentNamedList, Lift, Lower, ResourceTable};
+use wasmtime::component::{Component, ComponentExportIndex, ComponentNamedList, Lift, Lower, ResourceTable, TypedFunc};
 use wasmtime::error::Context;
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, InstancePre, Linker, Module, PoolingAllocationConfig, Store,
@@ -255,11 +255,36 @@ impl<T: ToolState> Tool<T> {
         P: ComponentNamedList + Lower + Send + Sync,
         R: ComponentNamedList + Lift + Send + Sync + 'static,
     {
+        self.keep().await?.call(arguments).await
+    }
+
+    /// An instance to be called more than once.
+    pub(crate) async fn keep<P, R>(&self) -> Result<Kept<T, P, R>>
+    where
+        P: ComponentNamedList + Lower + Send + Sync,
+        R: ComponentNamedList + Lift + Send + Sync + 'static,
+    {
         let mut store = Store::new(&self.engine, T::new());
         store.limiter(|state| state.limits());
         prepare(&mut store)?;
         let instance = self.ready.instantiate_async(&mut store).await?;
         let function = instance.get_typed_func::<P, R>(&mut store, &self.function)?;
-        function.call_async(&mut store, arguments).await
+        Ok(Kept { store, function })
+    }
+}
+
+/// An instance which is kept, and a function of it.
+pub(crate) struct Kept<T: ToolState, P, R> {
+    store: Store<T>,
+    function: TypedFunc<P, R>,
+}
+
+impl<T: ToolState, P, R> Kept<T, P, R>
+where
+    P: ComponentNamedList + Lower + Send + Sync,
+    R: ComponentNamedList + Lift + Send + Sync + 'static,
+{
+    pub(crate) async fn call(&mut self, arguments: P) -> Result<R> {
+        self.function.call_async(&mut self.store, arguments).await
     }
 }

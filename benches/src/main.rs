@@ -1,7 +1,7 @@
 //! Measures palisade against the floor beneath it: the same work done by bare wasmtime and by the plain file system.
 //!
 //! Every figure is a ratio of two measurements taken in turn within one run, so that a machine which is slow today, or
-//! has neighbours, changes both alike. `cargo xtask bench [SUITE] [--json FILE]` runs it.
+//! has neighbours, changes both alike. `cargo xtask bench [SUITE] [--peers] [--json FILE]` runs it.
 
 mod floor;
 mod harness;
@@ -32,6 +32,9 @@ struct Arguments {
     /// How many pairs each ratio is taken from.
     #[arg(long, default_value_t = 15)]
     pairs: usize,
+    /// Measures others beside ours: the program of `benches/peers`.
+    #[arg(long, value_name = "PROGRAM")]
+    peers: Option<PathBuf>,
     /// Runs one measurement of memory in this process and prints it; what the suites start themselves for.
     #[arg(long, hide = true, value_name = "SIDE")]
     memory_probe: Option<spine::memory::Probe>,
@@ -57,10 +60,11 @@ fn main() -> Result<()> {
         return tools::memory::probe(&state);
     }
     let settings = harness::Settings { pairs: arguments.pairs };
+    let tools = || tools::run(settings, arguments.peers.as_deref());
     let results = match arguments.suite {
         Some(Suite::Spine) => spine::run(settings)?,
-        Some(Suite::Tools) => tools::run(settings)?,
-        None => [spine::run(settings)?, tools::run(settings)?].concat(),
+        Some(Suite::Tools) => tools()?,
+        None => [spine::run(settings)?, tools()?].concat(),
     };
     let report = report::Report::new(settings, results);
     print!("{report}");

@@ -14,6 +14,9 @@ pub(crate) struct Options {
     /// Also write the raw data there
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Compile others with engines of their own, and measure them beside ours
+    #[arg(long)]
+    peers: bool,
     /// Passed to the harness as they are
     #[arg(last = true)]
     arguments: Vec<String>,
@@ -37,5 +40,23 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         // The harness runs in the workspace; the path is meant from where the caller is.
         harness.arg("--json").arg(std::path::absolute(file)?);
     }
+    if options.peers {
+        harness.arg("--peers").arg(peers()?);
+    }
     command::foreground(harness.args(&options.arguments).env("PALISADE_GUESTS", paths::guests()))
+}
+
+/// Compiles what measures others, which is a workspace of its own.
+fn peers() -> Result<PathBuf> {
+    let target = paths::scratch("peers")?;
+    let mut build = command::cargo();
+    build.args([
+        "build",
+        "--release",
+        "--locked",
+        "--manifest-path",
+        "benches/peers/Cargo.toml",
+    ]);
+    command::step("compile the peers", build.env("CARGO_TARGET_DIR", &target))?;
+    Ok(target.join("release/palisade-peers"))
 }

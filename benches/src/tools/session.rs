@@ -1,0 +1,81 @@
+//! Calls of one instance which is kept, each after the other, by a task of the runtime. The floor is a call with the types
+//! of the language in an instance which is kept as well, by such a task too.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use palisade::policy::CallRequest;
+use palisade::{Bytes, Sandbox, Session, Tool};
+use serde_json::json;
+use tokio::sync::Mutex;
+use wasmtime::component::Component;
+use wasmtime::{Result, StoreLimits, ensure};
+
+use super::ECHO;
+use crate::floor;
+use crate::harness::{Measurement, Settings, micros, pairs, wait};
+use crate::ours::Ours;
+
+const REPETITIONS: u32 = 5000;
+
+const GOAL: f64 = 3.0;
+
+pub(super) fn run(settings: Settings) -> Result<Vec<Measurement>> {
+    let ours = Ours::new(100)?;
+    let bytes = wat::parse_str(ECHO)?;
+    let engine = floor::engine(100)?;
+    let bare: floor::Tool<StoreLimits> = floor::Tool::new(&Component::new(&engine, &bytes)?, "echo")?;
+    let echo = wait(ours.add("echo", bytes))?;
+    let sandbox = ours.host().create_admitted(&ours.admit(None)?)?;
+    [("32 B", 32), ("64 KiB", 64 << 10)]
+        .map(|(size, length)| {
+            let text = "x".repeat(length);
+            let kept = Arc::new(Mutex::new(wait(bare.keep::<(String,), (String,)>())?));
+            let measured = pairs(
+                settings,
+                || time(&open(&sandbox, &echo)?, &text, REPETITIONS),
+                || {
+                    let (kept, text) = (Arc::clone(&kept), text.clone());
+                    in_a_task(async move {
+                        let (mut kept, started) = (kept.lock_owned().await, Instant::now());
+                        for _ in 0..REPETITIONS {
+                            kept.call((text.clone(),)).await?;
+                        }
+                        Ok(micros(started.elapsed()) / f64::from(REPETITIONS))
+                    })
+                },
+            )?;
+            let name = format!("call in a session, echo of {size}");
+            Ok(Measurement::from_pairs(name, "µs", GOAL, &measured))
+        })
+        .into_iter()
+        .collect()
+}
+
+/// A session of its own for each measurement, since limits of output are for all calls of one.
+pub(super) fn open(sandbox: &Sandbox, echo: &Tool) -> Result<Arc<Session>> {
+    let session = sandbox.open_session(echo, Duration::from_secs(60), &CallRequest::default())?;
+    Ok(Arc::new(session))
+}
+
+/// Microseconds of one of so many calls in a session, the first of which does not count.
+pub(super) fn time(session: &Arc<Session>, text: &str, repetitions: u32) -> Result<f64> {
+    let (session, arguments) = (Arc::clone(session), json!({ "text": text }));
+    in_a_task(async move {
+        let call = async || {
+            let outcome = session.call("echo", arguments.clone(), Bytes::Base64).await?;
+            ensure!(outcome.is_success(), "the call ended with {:?}", outcome.ending);
+            Ok(())
+        };
+        call().await?;
+        let started = Instant::now();
+        for _ in 0..repetitions {
+            call().await?;
+        }
+        Ok(micros(started.elapsed()) / f64::from(repetitions))
+    })
+}
+
+fn in_a_task<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    wait(tokio::spawn(work))?
+}
