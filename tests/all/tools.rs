@@ -261,10 +261,12 @@ async fn what_one_host_changes_another_sees() {
     one.tools().add("f", named("f")).await.unwrap();
     two.tools().get("f").await.unwrap();
     one.tools().set_enabled("f", false).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(2)).await;
     assert_eq!(two.tools().get("f").await.unwrap_err().kind(), Kind::Conflict);
     one.tools().set_enabled("f", true).await.unwrap();
     two.tools().get("f").await.unwrap();
     two.tools().remove("f").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(2)).await;
     assert_eq!(one.tools().get("f").await.unwrap_err().kind(), Kind::NotFound);
     assert_eq!(one.tools().remove("f").await.unwrap_err().kind(), Kind::NotFound);
     let left = std::fs::read_dir(state.path().join("tools")).unwrap().count();

@@ -48,10 +48,10 @@ impl Control {
         self.idle.store(idle, Ordering::Relaxed);
     }
 
-    /// Processor time which the program has used, from within a poll.
-    pub(crate) fn busy(&self) -> Duration {
+    /// Processor time which the program has used, from within a poll, where it is `now`.
+    pub(crate) fn busy(&self, now: std::time::Instant) -> Duration {
         let (over, present) = *self.measured();
-        over + present.map_or(Duration::ZERO, |present| present.elapsed().0)
+        over + present.map_or(Duration::ZERO, |present| present.until(now).0)
     }
 
     fn measured(&self) -> MutexGuard<'_, (Duration, Option<Stopwatch>)> {
@@ -191,10 +191,11 @@ impl<F: Future + Unpin> Future for Supervised<F> {
         match polled {
             Poll::Ready(value) => Poll::Ready((End::Finished(value), this.times(now + wall))),
             Poll::Pending => {
-                if this.control.idle.load(Ordering::Relaxed) {
-                    this.suspended_at = Some(Instant::now());
+                match this.control.idle.load(Ordering::Relaxed) {
+                    // It wakes itself, and nothing counts until then.
+                    true => this.suspended_at = Some(now + wall),
+                    false => this.wake_after(now, left, context),
                 }
-                this.wake_after(now, left, context);
                 Poll::Pending
             }
         }

@@ -43,7 +43,11 @@ impl Stopwatch {
     /// What has passed since the start, on the thread of the start: within a millisecond, and never more than by the
     /// wall clock, which comes second.
     pub(crate) fn elapsed(&self) -> (Duration, Duration) {
-        let now = Instant::now();
+        self.until(Instant::now())
+    }
+
+    /// The same, where it is `now`.
+    pub(crate) fn until(&self, now: Instant) -> (Duration, Duration) {
         let wall = now - self.started;
         if wall < SHORT {
             return (wall, wall);

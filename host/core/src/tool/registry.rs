@@ -27,7 +27,7 @@ use crate::{Error, Format, Kind, Program, Result, Sandbox};
 /// Tools that a registry takes.
 pub(super) const MAX_TOOLS: usize = 10_000;
 
-/// How long what was read is taken to be what is there: looking costs as much as a fifth of a small call.
+/// How long a name is taken to stand for what it did: looking costs as much as a fifth of a small call.
 const FRESH: Duration = Duration::from_millis(1);
 
 /// The longest name of a tool.
@@ -37,7 +37,7 @@ const MAX_NAME: usize = 64;
 ///
 /// A name stands for the component or script which was added last under it; `name@digest`, with any number of the digest's first
 /// digits that tell it from others, stands for an earlier one. What is added, removed or disabled here is so at
-/// once, and a millisecond later for all other hosts on the same state directory; calls which have begun go on.
+/// once, and for all other hosts on the same state directory after a millisecond at most; calls which have begun go on.
 #[derive(Clone)]
 pub struct Tools {
     folder: Arc<Dir>,
@@ -203,6 +203,9 @@ impl Tools {
     /// was stored is damaged.
     pub async fn get(&self, reference: &str) -> Result<Tool> {
         let entry = {
+            if let Some(tool) = self.recent(reference) {
+                return Ok(tool);
+            }
             let mut known = self.known()?;
             if let Some(tool) = known.current.get(reference) {
                 return Ok(tool.clone());
@@ -298,13 +301,17 @@ impl Tools {
         .await
     }
 
+    /// What `name` stood for a moment ago.
+    fn recent(&self, name: &str) -> Option<Tool> {
+        let known = self.lock();
+        known.looked.filter(|looked| looked.elapsed() < FRESH)?;
+        known.current.get(name).cloned()
+    }
+
     /// What is known, read again if it has changed.
     fn known(&self) -> Result<MutexGuard<'_, Known>> {
         let now = Instant::now();
         let mut known = self.lock();
-        if known.looked.is_some_and(|looked| now - looked < FRESH) {
-            return Ok(known);
-        }
         let version = Version::of(&self.folder).map_err(failed)?;
         if known.version != version {
             let index = Index::read(&self.folder)?;

@@ -1,11 +1,13 @@
 //! Calls functions of a component in one instance, one after the other, as calls come.
 
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use palisade_policy::ByteSize;
 use tokio::sync::oneshot;
+use tokio::time::Sleep;
 use wasmtime::component::Instance;
 
 use super::compiled::Linked;
@@ -62,18 +64,37 @@ async fn serve(linked: Arc<Linked>, job: Job, mut calls: Calls) -> Result<Ending
         Ok(instance) => instance,
         Err(error) => return ending_of(&error, fuel_limit, &serving.refusals),
     };
+    let mut timer = pin!(tokio::time::sleep(calls.idle));
     loop {
         serving.control.set_idle(true);
-        let next = tokio::time::timeout(calls.idle, calls.calls.recv()).await;
+        let next = next_call(&mut calls, timer.as_mut()).await;
         serving.control.set_idle(false);
         // Nobody calls any more, or nobody has for too long.
-        let Ok(Some(SessionCall { call, begun, ended })) = next else {
+        let Some(SessionCall { call, begun, ended }) = next else {
             return Ok(Ending::Exited(0));
         };
         begun.store(true, Ordering::Release);
         if let Some(ending) = serving.answer(&instance, call, ended).await {
             return Ok(ending);
         }
+    }
+}
+
+/// The next call, or `None` where there is none for too long.
+///
+/// The timer is set anew only when it goes off, and not for each call, which would cost more than the call.
+async fn next_call(calls: &mut Calls, mut timer: Pin<&mut Sleep>) -> Option<SessionCall> {
+    let deadline = tokio::time::Instant::now() + calls.idle;
+    loop {
+        tokio::select! {
+            biased;
+            call = calls.calls.recv() => return call,
+            () = timer.as_mut() => {}
+        }
+        if deadline <= tokio::time::Instant::now() {
+            return None;
+        }
+        timer.as_mut().reset(deadline);
     }
 }
 
@@ -146,10 +167,11 @@ impl Serving {
     }
 
     fn mark(&self) -> Mark {
+        let at = Instant::now();
         Mark {
             fuel: self.run.fuel.and_then(|_| self.run.store.get_fuel().ok()),
-            busy: self.control.busy(),
-            at: Instant::now(),
+            busy: self.control.busy(at),
+            at,
             read: self.meter.read.load(Ordering::Relaxed),
             written: self.meter.written.load(Ordering::Relaxed),
         }
