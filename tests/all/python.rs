@@ -84,7 +84,7 @@ async fn what_cannot_be_loaded_is_told(interpreter: &Tool) {
         ("x = 1", "no function"),
         ("def f(a): pass", "annotation"),
         ("import numpy\ndef f() -> int: return 1", "numpy"),
-        ("while True: pass", "Fuel"),
+        ("while True: pass", "limit of fuel"),
         ("def f(a: type) -> int: return 1", "f: "),
     ] {
         let added = host()

@@ -1,7 +1,9 @@
 //! Scripts: files whose functions an interpreter offers. The interpreter here gives back what it is given: a script is
 //! its own description, and a call answers with its arguments.
 
-use palisade::policy::{LimitsRequest, Policy};
+use std::time::Duration;
+
+use palisade::policy::{ByteSize, LimitsRequest, Policy};
 use palisade::{Bytes, Call, Ending, Error, Host, HostConfig, Kind, Sandbox, SandboxSpec, Tool};
 use palisade_tests::*;
 use serde_json::{Value, json};
@@ -35,6 +37,8 @@ const ECHO: &str = r#"(component
         (canon lift (core func $i "call") (memory $memory) (realloc $realloc)))
     (instance $interpreter (export "describe" (func $describe)) (export "call" (func $call)))
     (export "palisade:script/interpreter@0.1.0" (instance $interpreter)))"#;
+
+const LONG: Duration = Duration::from_secs(60);
 
 /// A host with an interpreter and a sandbox to look at scripts in.
 struct Bench {
@@ -94,10 +98,7 @@ async fn the_functions_of_a_script_are_called_as_those_of_a_component() {
     let answer = json!({"a": [1, 2.5, "x", null, {"b": true}], "long": "ä\n".repeat(10_000)});
     assert_eq!(bench.call(&tool, "give", answer.clone()).await.unwrap(), answer);
 
-    let session = bench
-        .sandbox
-        .open_session(&tool, std::time::Duration::from_secs(60), &Default::default())
-        .unwrap();
+    let session = bench.sandbox.open_session(&tool, LONG, &Default::default()).unwrap();
     let outcome = session.call("give", json!({"a": 1}), Bytes::Base64).await.unwrap();
     assert_eq!(outcome.value, Some(json!({"a": 1})));
     let error = session.call("take", json!({}), Bytes::Base64).await.unwrap_err();
@@ -182,6 +183,10 @@ async fn arguments_are_checked_before_anything_runs() {
             r#"give: $.some[1]: expected an integer, found "x""#,
         ),
         (
+            json!({"count": 1e30}),
+            "give: $.count: expected an integer or a string of digits, found 1e+30",
+        ),
+        (
             json!({"count": 1, "some": "x"}),
             r#"give: $.some: expected an array or null, found "x""#,
         ),
@@ -211,9 +216,9 @@ async fn what_an_interpreter_tells_is_not_believed() {
         (described(json!([])), "no function"),
         (described(json!(many)), "200 functions"),
         (described(json!([function("f"), function("f")])), "one name"),
-        (described(json!([function("")])), "a name"),
-        (described(json!([function("a\u{1b}[2J")])), "a name"),
-        (described(json!([function(&"f".repeat(1000))])), "a name"),
+        (described(json!([function("")])), "no name"),
+        (described(json!([function("a\u{1b}[2J")])), "no name"),
+        (described(json!([function(&"f".repeat(1000))])), "no name"),
         (script(json!({"$ref": "#"})), "$ref"),
         (script(json!({"type": "string", "pattern": "(a+)+$"})), "pattern"),
         (
@@ -222,6 +227,33 @@ async fn what_an_interpreter_tells_is_not_believed() {
         ),
         (script(json!({"type": "thing"})), "thing"),
         (script(json!(true)), "object"),
+        (script(json!({"enum": (0..2000).collect::<Vec<_>>()})), "parts"),
+        (script(json!({"type": "object", "required": vec!["a"; 2000]})), "parts"),
+        (script(json!({"type": "null", "default": vec![0; 2000]})), "parts"),
+        (script(json!({"type": "null", "title": {"x": 1}})), "title"),
+        (script(json!({"type": ["null", "string"]})), "type"),
+        (script(json!({"type": "object", "properties": []})), "properties"),
+        (script(json!({"enum": []})), "enum"),
+        (script(json!({"enum": ["a"], "type": "integer"})), "enum"),
+        (script(json!({"anyOf": []})), "anyOf"),
+        (
+            json!({"functions": [], "skipped": [{"name": "f", "reason": "\u{1b}x".repeat(100_000)}]}).to_string(),
+            "f: ",
+        ),
+        (format!(r#"{{"functions": "{}"}}"#, "x".repeat(100_000)), "description"),
+        (
+            format!(
+                r#"{{"functions": [], "skipped": [], "docs": [{}0]}}"#,
+                r#"{"":0},"#.repeat(50_000)
+            ),
+            "memory",
+        ),
+        (
+            described(json!([{"name": "f", "docs": null, "parameters": any(), "result": {"$ref": "#"}}])),
+            "$ref",
+        ),
+        (described(json!([function("*")])), "no name"),
+        (described(json!([function("a\u{202e}b")])), "no name"),
         (script(nested), "deep"),
         (script(wide), "parts"),
         (" ".repeat((1 << 20) + 1), "at most 1048576"),
@@ -229,7 +261,7 @@ async fn what_an_interpreter_tells_is_not_believed() {
         let error = bench.add("bad", source).await.unwrap_err();
         assert_eq!(error.kind(), Kind::InvalidInput, "{error}");
         let message = error.to_string();
-        assert!(message.contains(why) && message.len() < 1000, "{why}: {message}");
+        assert!(message.contains(why) && message.len() < 5000, "{why}: {message}");
     }
     assert_eq!(bench.host.tools().list().unwrap().len(), 1);
 
@@ -242,6 +274,12 @@ async fn what_an_interpreter_tells_is_not_believed() {
         "{broken:?}"
     );
     assert_eq!(broken.value, None);
+    // As any trap does, it ends a session.
+    let session = bench.sandbox.open_session(&tool, LONG, &Default::default()).unwrap();
+    let broken = session.call("broken", json!({}), Bytes::Base64).await.unwrap();
+    assert!(matches!(broken.ending, Ending::Trapped(_)));
+    let over = session.call("failing", json!({}), Bytes::Base64).await.unwrap_err();
+    assert_eq!(over.kind(), Kind::Conflict);
     let failing = call("failing", json!({"a": 1})).await.unwrap();
     assert_eq!((failing.ending, failing.value), (Ending::Failed, Some(json!({"a": 1}))));
 }
@@ -270,7 +308,7 @@ async fn a_script_is_looked_at_under_the_limits_of_the_sandbox() {
         .add_script("s", script(any()), &spinning, &sandbox)
         .await;
     let error = added.unwrap_err();
-    assert!(error.to_string().contains("Fuel"), "{error}");
+    assert!(error.to_string().contains("limit of fuel"), "{error}");
 }
 
 #[tokio::test]
@@ -365,4 +403,58 @@ async fn a_policy_grants_a_script_by_its_own_name() {
             "{grants}"
         );
     }
+}
+
+/// Whoever adds a script may call it, and so choose both.
+#[tokio::test]
+async fn no_schema_takes_long_to_compare_with() {
+    let bench = Bench::new().await;
+    let numbers = json!({"enum": (0..900).collect::<Vec<_>>()});
+    let alternatives = json!({"anyOf": vec![json!({"type": "string", "contentEncoding": "base64"}); 900]});
+    let nested = (0..15).fold(json!({"type": "null"}), |inner, _| json!({"anyOf": [inner, inner]}));
+    let arguments = [json!(vec![-1; 100_000]), json!(vec!["=".repeat(1000); 1000])];
+    for (at, schema) in [numbers, alternatives].into_iter().enumerate() {
+        let schema = json!({"anyOf": [{"type": "array", "items": schema}, {"type": "null"}]});
+        let tool = bench.add("slow", script(schema)).await.unwrap();
+        for arguments in &arguments {
+            let started = std::time::Instant::now();
+            let called = bench.sandbox.call(Call::new(&tool, "give", arguments.clone())).await;
+            assert!(
+                started.elapsed() < Duration::from_secs(5),
+                "{at}: {:?}",
+                started.elapsed()
+            );
+            assert_eq!(called.unwrap_err().kind(), Kind::InvalidInput);
+        }
+    }
+    assert!(bench.add("nested", script(nested)).await.is_err());
+}
+
+#[tokio::test]
+async fn a_short_answer_of_a_large_value_is_not_taken() {
+    let bench = Bench::new().await;
+    let tool = bench.add("large", script(json!({}))).await.unwrap();
+    let limits = LimitsRequest {
+        memory: Some(ByteSize::from_mib(32)),
+        ..LimitsRequest::default()
+    };
+    let sandbox = bench.host.create(spec().limits(limits)).unwrap();
+    let large = json!(vec![json!({"": 0}); 50_000]);
+    let outcome = sandbox.call(Call::new(&tool, "give", large)).await.unwrap();
+    assert!(
+        matches!(&outcome.ending, Ending::Trapped(why) if why.contains("memory")),
+        "{:?}",
+        outcome.ending
+    );
+}
+
+#[tokio::test]
+async fn a_script_takes_no_calls_while_its_interpreter_is_disabled() {
+    let bench = Bench::new().await;
+    bench.add("given", script(any())).await.unwrap();
+    bench.host.tools().set_enabled("echo", false).await.unwrap();
+    let error = bench.host.tools().get("given").await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Conflict);
+    bench.host.tools().set_enabled("echo", true).await.unwrap();
+    bench.host.tools().get("given").await.unwrap();
 }

@@ -15,7 +15,7 @@ pub(crate) const PROBLEMS: u8 = 1;
 const FAILED: u8 = 1;
 const TIMED_OUT: u8 = 124;
 /// 128 + SIGABRT, as a native program that aborts.
-const TRAPPED: u8 = 134;
+pub(crate) const TRAPPED: u8 = 134;
 /// 128 + SIGKILL, as a native program that is killed.
 const KILLED: u8 = 137;
 
@@ -80,7 +80,7 @@ Exit codes:
   125      palisade failed, or the arguments are not those of the function
   126      the policy does not grant what was asked
   127      there is no such tool or function
-  134      the tool trapped";
+  134      the tool trapped, or exited instead of returning";
 
 #[cfg(test)]
 mod tests {

@@ -21,6 +21,11 @@ pub(crate) fn say(line: &str) {
     let _ = std::io::stderr().write_all(format!("palisade: {}\n", visible(line)).as_bytes());
 }
 
+/// Says a line on standard error which somebody else has written.
+pub(crate) fn say_of(who: &str, line: &str) {
+    let _ = std::io::stderr().write_all(format!("{}: {}\n", visible(who), visible(line)).as_bytes());
+}
+
 /// Prints to standard output, where somebody still reads it.
 pub(crate) fn print(bytes: &[u8]) {
     let mut out = std::io::stdout().lock();
@@ -81,7 +86,7 @@ pub(crate) fn run_lines(outcome: &Outcome, limits: &Limits) -> Vec<String> {
         Ending::Failed => lines.push("the function returned an error".into()),
         Ending::Trapped(why) => lines.push(format!("the program trapped: {why}")),
         Ending::LimitReached(limit) => {
-            let (name, value) = (name_of(*limit), value_of(*limit, limits));
+            let (name, value) = (limit, value_of(*limit, limits));
             lines.push(format!("stopped by the limit of {name} ({value}): {used}"));
         }
         Ending::Killed => lines.push(format!("the program was killed: {used}")),
@@ -101,7 +106,7 @@ fn survived_line(outcome: &Outcome, limits: &Limits) -> Option<String> {
     let hit = outcome.limits_hit.iter().copied();
     let survived: Vec<String> = hit
         .filter(|limit| outcome.ending != Ending::LimitReached(*limit))
-        .map(|limit| format!("{} ({})", name_of(limit), value_of(limit, limits)))
+        .map(|limit| format!("{} ({})", limit, value_of(limit, limits)))
         .collect();
     (!survived.is_empty()).then(|| format!("the program met the limit of {}", survived.join(", ")))
 }
@@ -139,18 +144,6 @@ pub(crate) fn usage_line(usage: &Usage) -> String {
         short_size(*written),
     );
     line
-}
-
-fn name_of(limit: Limit) -> &'static str {
-    match limit {
-        Limit::Memory => "memory",
-        Limit::Fuel => "fuel",
-        Limit::Time => "time",
-        Limit::Output => "output",
-        Limit::Disk => "disk",
-        Limit::Files => "files",
-        Limit::Handles => "handles",
-    }
 }
 
 fn value_of(limit: Limit, limits: &Limits) -> String {

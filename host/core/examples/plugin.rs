@@ -77,7 +77,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("{:?} after {:?}", outcome.ending, outcome.usage);
     let (total, refused) = total.ok_or("the plug-in did not come to its end")?;
     println!("the order costs {} cents", total?);
-    println!("another: {}", refused.unwrap_err());
+    println!("another: {}", refused.expect_err("nobody sells quinces"));
     sandbox.destroy().await?;
     Ok(())
 }

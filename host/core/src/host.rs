@@ -26,7 +26,8 @@ pub struct HostConfig {
     /// Sandboxes at one time. 10,000 by default.
     pub max_sandboxes: usize,
     /// Wasm instances at one time. Address space is set aside for each, so this is bounded: 1,000 by default, and at
-    /// most about 10,000 on a machine with the usual settings.
+    /// most about 10,000 on a machine with the usual settings. Each may leave a stack of up to 4 MiB behind for the next,
+    /// which no sandbox pays for.
     pub max_instances: u32,
     /// The largest program taken. 128 MiB by default.
     pub max_program: ByteSize,

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use palisade_policy::{ByteSize, CallGrant, CallRequest, Denial, Grants, Limits, Metering};
-use serde_json::Value;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
@@ -21,8 +20,7 @@ use crate::session::Session;
 use crate::supervise::Control;
 use crate::workspace::{Budgets, Mount, Source};
 use crate::{
-    Bytes, Call, Command, Error, Kind, Outcome, Output, Process, ProcessId, Result, SandboxId, State, Tool, Workspace,
-    host,
+    Call, Command, Error, Kind, Outcome, Output, Process, ProcessId, Result, SandboxId, State, Tool, Workspace, host,
 };
 
 /// Calls of a batch which are made at one time.
@@ -216,26 +214,12 @@ impl Sandbox {
         } = call;
         tool.function(&function)?;
         let granted = self.granted(&tool, &function)?.narrow(&request);
-        let (function, arguments) = tool.question(function, arguments)?;
-        let outcome = self.ask(&tool, granted, function, arguments, bytes).await?;
-        Ok(tool.answer(outcome))
+        self.ask(&tool, granted, tool.question(function, arguments, bytes)?)
+            .await
     }
 
-    /// Calls a function of a tool's program with just this.
-    pub(crate) async fn ask(
-        &self,
-        tool: &Tool,
-        granted: CallGrant,
-        function: String,
-        arguments: Value,
-        bytes: Bytes,
-    ) -> Result<Outcome> {
-        let call = FunctionCall {
-            function,
-            arguments,
-            bytes,
-            answer: Arc::default(),
-        };
+    /// Makes a call of a tool's program with just what is granted.
+    pub(crate) async fn ask(&self, tool: &Tool, granted: CallGrant, call: FunctionCall) -> Result<Outcome> {
         let (launch, _) = Launch::new(self, self.tool_command(tool, granted, Work::Call(call))?)?;
         launch.run().await
     }
@@ -274,6 +258,9 @@ impl Sandbox {
     /// # Errors
     /// [`Kind::InvalidInput`] where the plug-in is no component, or imports what neither WASI nor its `link` gives;
     /// otherwise as [`run`](Self::run).
+    ///
+    /// # Panics
+    /// Where `work` or a function of the embedder's does. The sandbox has then failed.
     pub async fn with_plugin<T, R, W>(&self, plugin: &Plugin<T>, data: T, work: W) -> Result<(Option<R>, Outcome)>
     where
         T: Send + 'static,

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::backend::{FunctionCall, SessionCall};
+use crate::backend::SessionCall;
 use crate::process::Launch;
 use crate::{Bytes, Error, Kind, Outcome, ProcessId, Result, Sandbox, Tool};
 
@@ -54,23 +54,18 @@ impl Session {
     pub async fn call(&self, function: &str, arguments: impl Into<Value>, bytes: Bytes) -> Result<Outcome> {
         self.tool.function(function)?;
         self.sandbox.granted(&self.tool, function)?;
-        let (function, arguments) = self.tool.question(function.to_owned(), arguments.into())?;
+        let call = self.tool.question(function.to_owned(), arguments.into(), bytes)?;
         let (ended, outcome) = oneshot::channel();
         let begun = Arc::new(AtomicBool::new(false));
         let call = SessionCall {
-            call: FunctionCall {
-                function,
-                arguments,
-                bytes,
-                answer: Arc::default(),
-            },
+            call,
             begun: Arc::clone(&begun),
             ended,
         };
         // Where it cannot be sent, the session is over, and so the other end of `outcome` is gone too.
         let _ = self.calls.send(call).await;
         match outcome.await {
-            Ok(outcome) => outcome.map(|outcome| self.tool.answer(outcome)),
+            Ok(outcome) => outcome,
             Err(_) => self.end_of_call(begun.load(Ordering::Acquire)).await,
         }
     }

@@ -5,11 +5,12 @@ use std::fmt;
 /// As of the registry of tools.
 const MAX: usize = 64;
 
-/// What cannot be the name of a crate here: the keywords of Rust, its own crates, and those which come with the new one.
+/// What cannot be the name of a tool: the keywords of Rust, its own crates, those which come with a new one, and the
+/// interpreter of Python.
 const TAKEN: &str = "\
     abstract alloc as async await become box break const continue core crate do dyn else enum extern false final \
     fn for gen if impl in let loop macro match mod move mut override palisade_guest palisade_guest_macros priv \
-    proc_macro pub ref return self static std struct super test trait true try type typeof unsafe unsized use \
+    proc_macro pub python ref return self static std struct super test trait true try type typeof unsafe unsized use \
     virtual where while yield";
 
 /// The name of a new tool.
@@ -27,7 +28,10 @@ impl Name {
             return Err(refusal(text, &rule));
         }
         if is_taken(text) {
-            return Err(refusal(text, "Rust or what a tool is built with has that name"));
+            return Err(refusal(
+                text,
+                "Rust, or what a tool is built or run with, has that name",
+            ));
         }
         Ok(Self(text.to_owned()))
     }

@@ -64,9 +64,17 @@ fn pair(word: &str, function: &Function) -> Result<(String, Value), Failure> {
     let takes = |kind| schemas.iter().any(|schema| has_kind(schema, kind));
     match serde_json::from_str(value) {
         Ok(json) if takes(kind(&json)) || !takes("string") => Ok((name.to_owned(), json)),
-        Err(error) if !takes("string") => Err(Failure::invalid(format!(
-            "the value of {name} is not JSON, as this function takes it: {error}"
-        ))),
+        Err(_) if !takes("string") => {
+            let hint = if value.starts_with('@') {
+                "; @FILE stands for all arguments"
+            } else {
+                ""
+            };
+            let expected = kinds(&schemas);
+            Err(Failure::invalid(format!(
+                "{name}: expected {expected} as JSON, found {value:?}{hint}"
+            )))
+        }
         Ok(_) | Err(_) => text(),
     }
 }
@@ -79,6 +87,19 @@ fn alternatives(schema: &Value) -> Vec<&Value> {
     }
 }
 
+/// The types which a value may have.
+fn kinds(schemas: &[&Value]) -> String {
+    let mut kinds: Vec<&str> = Vec::new();
+    for schema in schemas {
+        let of_enum = schema["enum"].as_array().and_then(|values| values.first()).map(kind);
+        let named = schema["type"].as_str().or(of_enum).unwrap_or("a value");
+        if !kinds.contains(&named) {
+            kinds.push(named);
+        }
+    }
+    kinds.join(" or ")
+}
+
 /// Whether it is for every text, and not only for those of some form.
 fn is_any_text(schema: &Value) -> bool {
     let forms = ["pattern", "contentEncoding", "enum", "const"];
@@ -88,7 +109,8 @@ fn is_any_text(schema: &Value) -> bool {
 fn has_kind(schema: &Value, expected: &str) -> bool {
     let of_enum = || schema["enum"].as_array()?.first().map(kind);
     let known = schema["type"].as_str().or_else(of_enum);
-    known == Some(expected) || (known == Some("integer") && expected == "number")
+    let is_for_all = ["type", "enum", "const"].iter().all(|word| schema.get(word).is_none());
+    is_for_all || known == Some(expected) || (known == Some("integer") && expected == "number")
 }
 
 /// The type of a value, as a schema calls it.
@@ -126,6 +148,7 @@ mod tests {
                     {"anyOf": [{"type": "string", "contentEncoding": "base64"}, {"type": "array"}]},
                 ]},
                 "variant": {"anyOf": [{"type": "string", "enum": ["bare"]}, {"type": "object"}]},
+                "any": {"description": "whatever"},
                 "large": {"anyOf": [{"type": "null"}, {"type": "integer"}]},
             }}),
             result: None,
@@ -166,6 +189,10 @@ mod tests {
             ("variant=bare", json!("bare")),
             ("large=null", json!(null)),
             ("count=[]", json!([])),
+            ("any=hello", json!("hello")),
+            ("any=[1]", json!([1])),
+            // What is unknown is for the function to refuse.
+            ("other=hello", json!("hello")),
         ] {
             let (name, _) = word.split_once('=').unwrap();
             assert_eq!(parsed(&[word]), Ok(json!({ name: value })), "{word}");
@@ -176,8 +203,9 @@ mod tests {
     fn what_is_no_argument_is_told() {
         for (words, named) in [
             (&["text"][..], "text"),
-            (&["count=five"], "count"),
-            (&["large=five"], "large"),
+            (&["count=five"], "count: expected integer as JSON, found \"five\""),
+            (&["large=five"], "large: expected null or integer as JSON"),
+            (&["count=@five"], "@FILE stands for all arguments"),
             (&["text=a", "count=1", "text=b"], "text is given more than once"),
             (&["{"], "not JSON"),
             (&["@/no/such/file"], "/no/such/file"),

@@ -6,9 +6,10 @@ mod script;
 mod show;
 
 use std::path::Path;
+use std::time::Duration;
 
 use palisade::policy::CallRequest;
-use palisade::{Bytes, Call, Host, Program, Tool};
+use palisade::{Bytes, Call, Ending, Host, Program, Tool};
 
 use crate::args::{ToolAction, ToolCall};
 use crate::config::Config;
@@ -31,14 +32,16 @@ pub(crate) async fn tool(action: ToolAction, config: &Config, format: Format) ->
             interpreter,
         } => {
             let name = name_of(name, &file)?;
-            let tool = match script::interpreter(interpreter, &file) {
-                Some(interpreter) => script::add(&host, &name, &file, &interpreter).await?,
-                None => {
-                    let component = Program::from_file(&file).map_err(Failure::program)?;
-                    tools.add(&name, component).await?
+            let add = async {
+                match script::interpreter(interpreter, &file) {
+                    Some(interpreter) => script::add(&host, &name, &file, &interpreter).await,
+                    None => {
+                        let component = Program::from_file(&file).map_err(Failure::program)?;
+                        Ok(tools.add(&name, component).await?)
+                    }
                 }
             };
-            show::added(&tool, format);
+            show::added(&patiently(add).await?, format);
         }
         ToolAction::List => show::list(&tools.list()?, format),
         ToolAction::Show { tool } => show::show(&get(&host, &tool).await?, format),
@@ -48,6 +51,17 @@ pub(crate) async fn tool(action: ToolAction, config: &Config, format: Format) ->
         ToolAction::Remove { tool } => tools.remove(&tool).await.map_err(Failure::program)?,
     }
     Ok(0)
+}
+
+/// Says what takes so long, where it does.
+async fn patiently<T>(work: impl Future<Output = T>) -> T {
+    let mut work = std::pin::pin!(work);
+    tokio::select! {
+        done = work.as_mut() => return done,
+        () = tokio::time::sleep(Duration::from_secs(1)) => {}
+    }
+    report::say("compiling, which is done once for each component and may take a minute");
+    work.await
 }
 
 async fn get(host: &Host, reference: &str) -> Result<Tool, Failure> {
@@ -84,13 +98,21 @@ async fn call(host: &Host, call: ToolCall, config: &Config, format: Format) -> R
         Ok(outcome) => outcome,
         Err(code) => return Ok(code),
     };
-    let code = exit::of_ending(&outcome.ending);
+    let code = match &outcome.ending {
+        // Whatever its code says, nothing was returned.
+        Ending::Exited(_) => exit::TRAPPED,
+        ending => exit::of_ending(ending),
+    };
     if format == Format::Json {
         report::print_json(&report::outcome_json(&outcome, code));
         return Ok(code);
     }
-    for line in String::from_utf8_lossy(&[&outcome.stdout[..], &outcome.stderr].concat()).lines() {
-        report::say(line);
+    for printed in [&outcome.stdout, &outcome.stderr] {
+        let printed = String::from_utf8_lossy(printed);
+        printed.lines().for_each(|line| report::say_of(tool.name(), line));
+    }
+    if let Ending::Exited(exited) = outcome.ending {
+        report::say(&format!("the tool exited with {exited} instead of returning"));
     }
     if let Some(value) = &outcome.value {
         report::print_json(value);

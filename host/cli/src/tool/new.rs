@@ -76,8 +76,12 @@ fn write(project: &Project, folder: &Path) -> Result<(), Failure> {
         return Err(Failure::new(Kind::Conflict, message));
     }
     let parent = folder.parent().unwrap_or(Path::new(""));
-    let unfinished = Unfinished(parent.join(format!(".palisade-new-{}", std::process::id())));
-    fs::create_dir(&unfinished.0).map_err(failed)?;
+    let path = parent.join(format!(".palisade-new-{}", std::process::id()));
+    fs::create_dir(&path).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => Failure::invalid(format!("cannot make {path:?}: {error}")),
+        _ => failed(error),
+    })?;
+    let unfinished = Unfinished(path);
     for file in project.files() {
         file.write_in(&unfinished.0).map_err(failed)?;
     }
@@ -95,7 +99,20 @@ impl Drop for Unfinished {
 
 #[cfg(test)]
 mod tests {
+    use palisade_scaffold::{Language, Name};
+
     use super::*;
+
+    #[test]
+    fn a_folder_which_somebody_else_makes_is_left_alone() {
+        let parent = tempfile::tempdir().unwrap();
+        let theirs = parent.path().join(format!(".palisade-new-{}", std::process::id()));
+        fs::create_dir(&theirs).unwrap();
+        fs::write(theirs.join("file"), "theirs").unwrap();
+        let project = Project::new(&Name::parse("slugs").unwrap(), Language::Python);
+        assert!(write(&project, &parent.path().join("slugs")).is_err());
+        assert_eq!(fs::read_to_string(theirs.join("file")).unwrap(), "theirs");
+    }
 
     #[test]
     fn folders_are_one_word_for_a_shell() {

@@ -1,8 +1,9 @@
 //! Scripts as tools: files which an interpreter runs, a tool itself.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use palisade::policy::Policy;
+use palisade::policy::{ByteSize, LimitsRequest, Policy};
 use palisade::{Host, Kind, Program, SandboxSpec, Tool};
 
 use crate::failure::Failure;
@@ -19,15 +20,28 @@ const FOLDERS: [&str; 3] = [".", "../share/palisade", "../guests"];
 /// The interpreter of `file`, where it is a script.
 pub(super) fn interpreter(given: Option<String>, file: &Path) -> Option<String> {
     let ending = file.extension().and_then(|ending| ending.to_str());
-    let known = INTERPRETERS.iter().find(|(known, _)| Some(*known) == ending);
+    let known = INTERPRETERS
+        .iter()
+        .find(|(known, _)| ending.is_some_and(|ending| ending.eq_ignore_ascii_case(known)));
     given.or_else(|| known.map(|(_, interpreter)| (*interpreter).to_owned()))
 }
 
 pub(super) async fn add(host: &Host, name: &str, file: &Path, interpreter: &str) -> Result<Tool, Failure> {
+    if interpreter.split('@').next() == Some(name) {
+        let message =
+            format!("a script called {name:?} would take the place of its interpreter: give it another --name");
+        return Err(Failure::invalid(message));
+    }
     let source = text_file::read(file)?;
+    // Editors of some systems put a mark there.
+    let source = source.strip_prefix('\u{feff}').unwrap_or(&source).to_owned();
     let interpreter = find(host, interpreter).await?;
-    // What is unknown about a script runs under the narrowest policy.
-    let sandbox = host.create(SandboxSpec::new(Policy::strict()))?;
+    let limits = LimitsRequest {
+        memory: Some(ByteSize::from_mib(256)),
+        time: Some(Duration::from_secs(10)),
+        ..LimitsRequest::default()
+    };
+    let sandbox = host.create(SandboxSpec::new(Policy::standard()).limits(limits))?;
     let added = host.tools().add_script(name, source, &interpreter, &sandbox).await;
     sandbox.destroy().await?;
     Ok(added?)
@@ -50,10 +64,7 @@ async fn find(host: &Host, name: &str) -> Result<Tool, Failure> {
         );
         return Err(Failure::program(palisade::Error::new(Kind::NotFound, message)));
     };
-    report::say(&format!(
-        "{} is added as the tool {name}, which takes a while",
-        found.display()
-    ));
+    report::say(&format!("adding the tool {name}, {}", found.display()));
     let component = Program::from_file(&found).map_err(Failure::program)?;
     Ok(host.tools().add(name, component).await?)
 }

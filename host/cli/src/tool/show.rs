@@ -65,6 +65,7 @@ pub(super) fn show(tool: &Tool, format: Format) {
         lines.push(signature(function));
         let docs = function.docs.as_deref().unwrap_or_default();
         lines.extend(docs.lines().map(|line| format!("  {line}").trim_end().to_owned()));
+        lines.extend(parameters(function));
     }
     if !skipped.is_empty() {
         lines.extend([String::new(), "not offered:".into()]);
@@ -74,12 +75,23 @@ pub(super) fn show(tool: &Tool, format: Format) {
                 .map(|skipped| format!("  {}: {}", skipped.name, skipped.reason)),
         );
     }
-    if !imports.is_empty() {
+    // Those of an interpreter are the same for each script.
+    if !imports.is_empty() && tool.interpreter().is_none() {
         lines.extend([String::new(), "imports:".into()]);
         lines.extend(imports.iter().map(|import| format!("  {import}")));
     }
     let text: String = lines.iter().map(|line| visible(line) + "\n").collect();
     report::print(text.as_bytes());
+}
+
+/// What the parameters mean, where that is told.
+fn parameters(function: &Function) -> impl Iterator<Item = String> {
+    let properties = function.parameters["properties"].as_object().into_iter().flatten();
+    properties.filter_map(|(name, schema)| {
+        let about = schema["description"].as_str()?;
+        let default = schema.get("default").map(|value| format!(" ({value} by default)"));
+        Some(format!("    {name}: {about}{}", default.unwrap_or_default()))
+    })
 }
 
 fn tool_json(tool: &Tool) -> Value {
@@ -131,12 +143,23 @@ fn brief(schema: &Value) -> String {
         return alternatives(any.iter().filter(|one| !is_number(one)).map(brief));
     }
     match schema["type"].as_str() {
-        Some("array") if schema["items"].is_object() => format!("[{}]", brief(&schema["items"])),
+        Some("array") => {
+            let first = schema["prefixItems"].as_array().into_iter().flatten().map(brief);
+            let others = schema["items"].is_object().then(|| brief(&schema["items"]));
+            let items: Vec<String> = first.chain(others).collect();
+            format!("[{}]", items.join(", "))
+        }
         Some("object") => {
+            let required = schema["required"].as_array();
+            let is_required = |name: &String| required.is_none_or(|required| required.iter().any(|one| one == name));
             let fields = schema["properties"].as_object().into_iter().flatten();
-            let fields: Vec<String> = fields
-                .map(|(name, schema)| format!("{name}: {}", brief(schema)))
-                .collect();
+            let fields = fields.map(|(name, schema)| {
+                let mark = if is_required(name) { "" } else { "?" };
+                format!("{name}{mark}: {}", brief(schema))
+            });
+            let others = &schema["additionalProperties"];
+            let others = others.is_object().then(|| format!("*: {}", brief(others)));
+            let fields: Vec<String> = fields.chain(others).collect();
             format!("{{{}}}", fields.join(", "))
         }
         Some("string") if schema["contentEncoding"] == "base64" => "base64".to_owned(),

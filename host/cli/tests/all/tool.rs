@@ -153,3 +153,47 @@ fn what_is_no_tool_is_not_added() {
     let listed = palisade.expect(&["tool", "list"], 0, &[]);
     assert!(listed.stdout.is_empty());
 }
+
+#[test]
+fn a_python_file_is_a_tool() {
+    if palisade_guests::find("python.wasm").is_none() {
+        return palisade_guests::skip("a_python_file_is_a_tool", "no python.wasm");
+    }
+    let palisade = Palisade::new();
+    let file = palisade.state.path().join("my_tools.py");
+    let write = |source: &str| std::fs::write(&file, source).unwrap();
+    let path = file.to_str().unwrap();
+
+    // The interpreter is added with the first file.
+    write(
+        "def double(number: int) -> int:\n    \"\"\"Twice a number.\"\"\"\n    return 2 * number\n\ndef loose(x): ...\n",
+    );
+    let said = ["adding the tool python", "loose is not offered"];
+    palisade.expect(&["tool", "add", path], 0, &said);
+    assert_eq!(palisade.answer(&["my_tools", "double", "number=21"], 0), 42);
+    palisade.expect(&["tool", "call", "my_tools", "double", "number=x"], 125, &["number"]);
+    palisade.expect(&["tool", "call", "my_tools", "loose"], 127, &["annotation"]);
+    let shown = palisade.expect(&["tool", "show", "my_tools"], 0, &[]).stdout;
+    let shown = String::from_utf8(shown).unwrap();
+    assert!(
+        shown.contains("double(number: integer) -> integer\n  Twice a number.\n"),
+        "{shown}"
+    );
+
+    write("def double(text: str) -> str:\n    raise ValueError(text)\n");
+    palisade.expect(&["tool", "add", path], 0, &[]);
+    assert_eq!(palisade.answer(&["my_tools", "double", "text=no"], 1)["message"], "no");
+
+    palisade.expect(
+        &["tool", "add", "--name", "python", path],
+        125,
+        &["place of its interpreter"],
+    );
+    write("\u{feff}def double(:\n");
+    palisade.expect(&["tool", "add", path], 125, &["SyntaxError", "line 1"]);
+    palisade.expect(&["tool", "add", "--interpreter", "nothing", path], 127, &["nothing"]);
+    assert_eq!(
+        palisade.answer(&["my_tools", "double", "text=still"], 1)["message"],
+        "still"
+    );
+}

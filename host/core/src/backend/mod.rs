@@ -116,8 +116,18 @@ pub(crate) struct FunctionCall {
     pub function: String,
     pub arguments: Value,
     pub bytes: Bytes,
+    pub told: Told,
     /// Where the answer goes, or the error which the function returned.
     pub answer: Arc<OnceLock<Value>>,
+}
+
+/// What the answer of a function is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// What it returns.
+    Value,
+    /// JSON, in the string which it returns, as interpreters do.
+    Json,
 }
 
 /// What one process has used so far.

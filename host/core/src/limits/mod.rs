@@ -5,6 +5,8 @@ mod cpu;
 mod refusals;
 mod stopwatch;
 
+use std::fmt;
+
 pub(crate) use counter::{Counter, Lease};
 pub(crate) use cpu::CpuMeter;
 pub(crate) use refusals::Refusals;
@@ -28,4 +30,18 @@ pub enum Limit {
     Files,
     /// Open files and directories.
     Handles,
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Memory => "memory",
+            Self::Fuel => "fuel",
+            Self::Time => "time",
+            Self::Output => "output",
+            Self::Disk => "disk",
+            Self::Files => "files",
+            Self::Handles => "handles",
+        })
+    }
 }

@@ -15,8 +15,12 @@ use serde_json::Value;
 
 pub use self::registry::{ToolEntry, Tools};
 use self::script::Script;
+use crate::backend::{FunctionCall, Told};
 use crate::text::{nearest, shown};
-use crate::{Error, Kind, Outcome, Program, Result};
+use crate::{Error, Kind, Program, Result};
+
+/// The longest reason that an error repeats, in characters.
+const MAX_REASON: usize = 500;
 
 /// A component or a script, and the functions which it offers. Cheap to clone. Calls which have begun go on when it is removed,
 /// replaced or disabled, and who holds it may call it for as long as it is compiled.
@@ -79,7 +83,7 @@ impl Tool {
     fn new(name: &str, program: Program, script: Option<Script>, description: Description) -> Result<Self> {
         if description.functions.is_empty() {
             let why = match description.skipped.first() {
-                Some(skipped) => format!("{}: {}", skipped.name, skipped.reason),
+                Some(skipped) => shown(&format!("{}: {}", skipped.name, skipped.reason), MAX_REASON),
                 None => "it exports none".to_owned(),
             };
             return Err(Error::new(
@@ -124,7 +128,10 @@ impl Tool {
         functions.iter().find(|function| function.name == name).ok_or_else(|| {
             let (name, tool) = (shown(name, 64), self.name());
             let message = match skipped.iter().find(|skipped| skipped.name == name) {
-                Some(skipped) => format!("function {name:?} of tool {tool:?} is not offered: {}", skipped.reason),
+                Some(skipped) => {
+                    let why = shown(&skipped.reason, MAX_REASON);
+                    format!("function {name:?} of tool {tool:?} is not offered: {why}")
+                }
                 None => {
                     let near = instead_of(&name, functions.iter().map(|function| function.name.as_str()));
                     format!("no function {name:?} in tool {tool:?}{near}")
@@ -144,19 +151,17 @@ impl Tool {
         self.0.script.as_ref().map(Script::source)
     }
 
-    /// What its program is asked for a call: a function and the arguments.
-    pub(crate) fn question(&self, function: String, arguments: Value) -> Result<(String, Value)> {
+    /// What its program is asked for a call.
+    pub(crate) fn question(&self, function: String, arguments: Value, bytes: Bytes) -> Result<FunctionCall> {
         match &self.0.script {
             Some(script) => script.question(&function, &arguments),
-            None => Ok((function, arguments)),
-        }
-    }
-
-    /// What came of a call by what came of that of its program.
-    pub(crate) fn answer(&self, outcome: Outcome) -> Outcome {
-        match &self.0.script {
-            Some(_) => script::answer(outcome),
-            None => outcome,
+            None => Ok(FunctionCall {
+                function,
+                arguments,
+                bytes,
+                told: Told::Value,
+                answer: Arc::default(),
+            }),
         }
     }
 }

@@ -19,7 +19,7 @@ use palisade_policy::{CallGrant, CallLimits, FileAccess};
 
 use super::index::{self, Digest, Entry, Index, Lock, Version};
 use super::script::{self, Script};
-use super::{Bytes, Description, Tool, instead_of};
+use super::{Description, Tool, instead_of};
 use crate::backend::Backend;
 use crate::text::shown;
 use crate::{Error, Format, Kind, Program, Result, Sandbox};
@@ -111,15 +111,13 @@ impl Tools {
     /// are 10,000 tools; otherwise as [`Sandbox::call`].
     pub async fn add_script(&self, name: &str, source: String, interpreter: &Tool, sandbox: &Sandbox) -> Result<Tool> {
         check_name(name)?;
-        let (function, arguments) = script::describe(interpreter, &source)?;
+        let call = script::describe(interpreter, &source)?;
         let nothing = CallGrant {
             files: FileAccess::None,
             env: Vec::new(),
             limits: CallLimits::default(),
         };
-        let outcome = sandbox
-            .ask(interpreter, nothing, function, arguments, Bytes::default())
-            .await?;
+        let outcome = sandbox.ask(interpreter, nothing, call).await?;
         let description = script::described(name, interpreter, &outcome)?;
         let script = Script::new(source, &description.functions);
         let script = script.map_err(|why| Error::new(Kind::InvalidInput, format!("the script {name:?}: {why}")))?;
@@ -149,7 +147,10 @@ impl Tools {
         }
         let description = serde_json::to_vec(tool.description()).map_err(|error| failed(error.into()))?;
         let put = |file: &str, bytes: &[u8]| index::put(&self.folder, file, bytes).map_err(failed);
-        put(&entry.program_file(), &tool.program().bytes()?)?;
+        // An interpreter is mostly there already, and large.
+        if entry.interpreter.is_none() || !self.folder.is_file(entry.program_file()) {
+            put(&entry.program_file(), &tool.program().bytes()?)?;
+        }
         put(&entry.description_file(), &description)?;
         if let (Some(file), Some(source)) = (entry.script_file(), tool.source()) {
             put(&file, source.as_bytes())?;
@@ -214,6 +215,10 @@ impl Tools {
             if !entry.enabled {
                 return Err(Error::new(Kind::Conflict, format!("tool {reference:?} is disabled")));
             }
+            if known.index.has_disabled_interpreter(&entry) {
+                let message = format!("the interpreter of tool {reference:?} is disabled");
+                return Err(Error::new(Kind::Conflict, message));
+            }
             if let Some(tool) = known.tools.get(&entry).cloned() {
                 if entry.name == reference {
                     known.current.insert(entry.name, tool.clone());
@@ -261,7 +266,8 @@ impl Tools {
         .await
     }
 
-    /// Has a tool take calls, or none, all versions of a name or one.
+    /// Has a tool take calls, or none, all versions of a name or one. Scripts take none either while their interpreter
+    /// is disabled under each name that it has.
     ///
     /// # Errors
     /// [`Kind::NotFound`], with the nearest name.
@@ -330,6 +336,16 @@ impl Tools {
 }
 
 impl Index {
+    /// Whether it is a script whose interpreter is there and disabled.
+    fn has_disabled_interpreter(&self, script: &Entry) -> bool {
+        let interpreters = || {
+            self.tools
+                .iter()
+                .filter(|entry| Some(entry.digest) == script.interpreter)
+        };
+        interpreters().next().is_some() && interpreters().all(|entry| !entry.enabled)
+    }
+
     fn find(&self, reference: &str) -> Result<&Entry> {
         let unclear = || {
             let message = format!("{:?} is no tool: give NAME or NAME@DIGEST", shown(reference, 200));

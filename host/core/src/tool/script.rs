@@ -10,13 +10,16 @@
 //! than if the script were the component.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::path::Path;
+use super::names::quoted;
 use super::schema::Schema;
-use super::{Description, Function, Skipped, Tool};
+use super::{Bytes, Description, Function, Skipped, Tool};
+use crate::backend::wasm::values::parse;
+use crate::backend::{FunctionCall, Told};
 use crate::text::shown;
 use crate::{Ending, Error, Kind, Outcome, Result};
 
@@ -27,8 +30,8 @@ const CALL: &str = "interpreter.call";
 /// The largest script, in bytes.
 const MAX_SOURCE: usize = 1 << 20;
 
-/// The most that an interpreter may tell of one, in bytes.
-const MAX_DESCRIPTION: usize = 1 << 20;
+/// The most memory that what an interpreter tells of one may take, in bytes.
+const MAX_DESCRIPTION: usize = 4 << 20;
 
 /// The most functions that a script may have.
 const MAX_FUNCTIONS: usize = 200;
@@ -72,34 +75,31 @@ impl Script {
         &self.source
     }
 
-    /// What the interpreter is asked for a call of `function`: a function of its own, and the arguments for that.
-    pub(super) fn question(&self, function: &str, arguments: &Value) -> Result<(String, Value)> {
-        if let Some(schema) = self.parameters.get(function) {
-            let checked = schema.check(arguments, &Path::ROOT);
-            checked.map_err(|bad| Error::new(Kind::InvalidInput, format!("{function}: {bad}")))?;
-        }
+    /// What the interpreter is asked for a call of `function`.
+    pub(super) fn question(&self, function: &str, arguments: &Value) -> Result<FunctionCall> {
+        let schema = self.parameters.get(function);
+        let schema = schema.ok_or_else(|| Error::new(Kind::Internal, "a function of a script has no schema"))?;
+        let checked = schema.check(arguments);
+        checked.map_err(|bad| Error::new(Kind::InvalidInput, format!("{function}: {bad}")))?;
         let question = json!({"source": self.source, "function": function, "arguments": arguments.to_string()});
-        Ok((CALL.to_owned(), question))
+        Ok(ask(CALL, question))
     }
 }
 
-/// What came of a call, where the interpreter's answer is what came of its own.
-pub(super) fn answer(mut outcome: Outcome) -> Outcome {
-    if !matches!(outcome.ending, Ending::Returned | Ending::Failed) {
-        return outcome;
+fn ask(function: &str, arguments: Value) -> FunctionCall {
+    FunctionCall {
+        function: function.to_owned(),
+        arguments,
+        bytes: Bytes::default(),
+        told: Told::Json,
+        answer: Arc::default(),
     }
-    let text = outcome.value.take();
-    match text.as_ref().and_then(Value::as_str).map(serde_json::from_str) {
-        Some(Ok(value)) => outcome.value = Some(value),
-        _ => outcome.ending = Ending::Trapped("the interpreter's answer is no JSON".to_owned()),
-    }
-    outcome
 }
 
 /// What an interpreter is asked for what a script offers.
-pub(super) fn describe(interpreter: &Tool, source: &str) -> Result<(String, Value)> {
+pub(super) fn describe(interpreter: &Tool, source: &str) -> Result<FunctionCall> {
     for function in [DESCRIBE, CALL] {
-        if interpreter.function(function).is_err() {
+        if interpreter.interpreter().is_some() || interpreter.function(function).is_err() {
             let name = interpreter.name();
             let message = format!("the tool {name:?} is no interpreter: it offers no {function:?}");
             return Err(Error::new(Kind::InvalidInput, message));
@@ -109,40 +109,64 @@ pub(super) fn describe(interpreter: &Tool, source: &str) -> Result<(String, Valu
         let message = format!("the script has {} bytes; at most {MAX_SOURCE} are taken", source.len());
         return Err(Error::new(Kind::InvalidInput, message));
     }
-    Ok((DESCRIBE.to_owned(), json!({"source": source})))
+    // Its error is a plain text.
+    let told = Told::Value;
+    Ok(FunctionCall {
+        told,
+        ..ask(DESCRIBE, json!({"source": source}))
+    })
 }
 
 /// What a script offers, by what its interpreter tells.
 pub(super) fn described(name: &str, interpreter: &Tool, outcome: &Outcome) -> Result<Description> {
-    let bad = |why: &str| Error::new(Kind::InvalidInput, format!("the script {name:?} is no tool: {why}"));
     let text = outcome.value.as_ref().and_then(Value::as_str).unwrap_or_default();
-    match &outcome.ending {
-        Ending::Returned => {}
-        Ending::Failed => return Err(bad(&shown(text, 500))),
-        ending => return Err(bad(&format!("looking at it ended with {ending:?}"))),
-    }
-    if text.len() > MAX_DESCRIPTION {
-        return Err(bad(&format!("its description has more than {MAX_DESCRIPTION} bytes")));
-    }
+    let why = match &outcome.ending {
+        Ending::Returned => match read(text) {
+            Ok(Described { functions, skipped }) => {
+                return Ok(Description {
+                    functions,
+                    imports: interpreter.description().imports.clone(),
+                    skipped,
+                });
+            }
+            Err(why) => why,
+        },
+        Ending::Failed => text.to_owned(),
+        Ending::Killed => return Err(Error::new(Kind::Unavailable, "the sandbox was stopped meanwhile")),
+        Ending::LimitReached(limit) => format!("what it does when it is loaded meets the limit of {limit}"),
+        Ending::Trapped(why) => format!("it traps when it is loaded: {why}"),
+        Ending::Exited(_) => "it exits when it is loaded".to_owned(),
+    };
+    let message = format!("the script {name:?} is no tool: {}", shown(&why, 500));
+    Err(Error::new(Kind::InvalidInput, message))
+}
+
+fn read(text: &str) -> Result<Described, String> {
+    let described = parse(text, MAX_DESCRIPTION).and_then(serde_json::from_value);
     let Described { mut functions, skipped } =
-        serde_json::from_str(text).map_err(|error| bad(&format!("its description is not one: {error}")))?;
+        described.map_err(|error| format!("its description is not one: {error}"))?;
     if functions.len() + skipped.len() > MAX_FUNCTIONS {
-        return Err(bad(&format!("it has more than {MAX_FUNCTIONS} functions")));
+        return Err(format!("it has more than {MAX_FUNCTIONS} functions"));
     }
-    let mut names = functions
-        .iter()
-        .map(|function| &function.name)
-        .chain(skipped.iter().map(|skipped| &skipped.name));
-    if names.any(|name| name.is_empty() || name.len() > MAX_NAME || name.chars().any(char::is_control)) {
-        return Err(bad("a function has a name which is none"));
+    let names = functions.iter().map(|function| &function.name);
+    let mut names = names.chain(skipped.iter().map(|skipped| &skipped.name));
+    if let Some(name) = names.find(|name| !is_name(name)) {
+        return Err(format!("{} is no name of a function", quoted(name)));
     }
     functions.sort_by(|a, b| a.name.cmp(&b.name));
     if functions.windows(2).any(|pair| pair[0].name == pair[1].name) {
-        return Err(bad("two functions have one name"));
+        return Err("two functions have one name".to_owned());
     }
-    Ok(Description {
-        functions,
-        imports: interpreter.description().imports.clone(),
-        skipped,
-    })
+    for Function { name, result, .. } in &functions {
+        if let Some(schema) = result {
+            Schema::read(schema).map_err(|why| format!("the schema of what {name:?} returns: {why}"))?;
+        }
+    }
+    Ok(Described { functions, skipped })
+}
+
+/// Whether it is a name in the languages that there are, so that it means nothing in a pattern, a path or a terminal.
+fn is_name(name: &str) -> bool {
+    let is_part = |character: char| character.is_alphanumeric() || matches!(character, '_' | '-' | '.');
+    !name.is_empty() && name.len() <= MAX_NAME && name.chars().all(is_part)
 }

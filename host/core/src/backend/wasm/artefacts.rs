@@ -65,9 +65,11 @@ impl Artefacts {
         let state = state(&metadata);
         // Without a record it is only checked again.
         let mut record = self.record(key).ok();
-        if let (Some(record), Some(state)) = (&mut record, &state) {
+        if let Some(record) = &record {
             // Its time of change says when the artefact was last of use, for `make_room`.
             let _ = record.set_modified(SystemTime::now());
+        }
+        if let (Some(record), Some(state)) = (&mut record, &state) {
             let mut checked = String::new();
             let read = Read::by_ref(record).take(MAX_STATE).read_to_string(&mut checked);
             if read.is_ok() && checked == *state {

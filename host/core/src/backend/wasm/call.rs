@@ -10,9 +10,9 @@ use wasmtime::component::{Instance, Val};
 
 use super::compiled::Linked;
 use super::functions::{Exported, Returns};
-use super::values::{BadResult, Encoded};
+use super::values::{BadResult, Encoded, parse};
 use super::{ProcessState, Run, ending_of, fuel, p2};
-use crate::backend::{FunctionCall, Job, Running};
+use crate::backend::{FunctionCall, Job, Running, Told};
 use crate::limits::Limit;
 use crate::{Ending, Error, Kind, Result};
 
@@ -21,6 +21,9 @@ const MAX_ARGUMENTS: usize = 256 << 20;
 
 /// What an answer may take there.
 const MAX_ANSWER: usize = 128 << 20;
+
+/// How a script ends whose interpreter does not keep to what interpreters do.
+const NO_JSON: &str = "the interpreter's answer is no JSON, or takes too much memory";
 
 /// Checks the function and its arguments: an error is told before anything runs.
 pub(super) async fn prepare(linked: Arc<Linked>, job: Job, mut call: FunctionCall) -> Result<Running> {
@@ -98,9 +101,21 @@ pub(super) fn answer(
             ),
         },
     };
+    let json = match call.told {
+        Told::Value => json,
+        Told::Json => match read(&json, process) {
+            Some(json) => json,
+            None => return Ok(Ending::Trapped(NO_JSON.to_owned())),
+        },
+    };
     // Nobody else sets it.
     call.answer.get_or_init(|| json);
     Ok(ending)
+}
+
+/// What an interpreter tells in a string.
+fn read(told: &Value, process: &ProcessState) -> Option<Value> {
+    parse(told.as_str()?, MAX_ANSWER.min(process.max_lifted())).ok()
 }
 
 /// The result as JSON, or `None` where its text is longer than an answer may be.

@@ -18,8 +18,10 @@ const TICK: Duration = Duration::from_millis(10);
 /// which takes a few kilobytes in its interpreter.
 const GUEST_STACK: usize = 2 << 20;
 
-/// The stack on which a guest and the host calls under it run.
-const STACK: usize = GUEST_STACK + (1 << 20);
+/// The stack on which a guest and the host calls under it run: a guest which has used its part may call the host, and so
+/// a function of an embedder's.
+const STACK: usize = GUEST_STACK + HOST_STACK;
+const HOST_STACK: usize = 2 << 20;
 
 /// What differs between engines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -13,7 +13,7 @@ pub(crate) mod p1;
 pub(crate) mod p2;
 pub(crate) mod plugin;
 mod session;
-mod values;
+pub(crate) mod values;
 mod workshop;
 
 use std::mem;

@@ -38,7 +38,11 @@ pub struct PluginState<T> {
 impl<T: Send + 'static> Plugin<T> {
     /// A plug-in which may import what `link` adds, by `add_to_linker` of the bindings for its world. It is compiled
     /// and linked at its first use, and `link` called once for each engine that a host then has: for each combination
-    /// of metering and form of NaNs in its policies.
+    /// of metering and form of NaNs in its policies. A plug-in keeps the engines of hosts that it was used with.
+    ///
+    /// Functions of the embedder's run on the stack of the plug-in, with 2 MiB of it left to them, in which they end the
+    /// whole process when they overflow it. The plug-in pays 1,000 units of fuel for a call which takes its data by
+    /// [`PluginState`], and nothing for what the call moves.
     pub fn new(
         program: &Program,
         link: impl Fn(&mut Linker<PluginState<T>>) -> wasmtime::Result<()> + Send + Sync + 'static,
@@ -58,7 +62,7 @@ impl<T: Send + 'static> Plugin<T> {
     pub(crate) fn visit<W, R>(&self, data: T, work: W) -> (Box<dyn Visit>, Answer<R>)
     where
         R: Send + 'static,
-        W: Work<T, R>,
+        W: Visitor<T, R>,
     {
         let answer = Answer::default();
         let visiting = Visiting {
@@ -101,8 +105,9 @@ impl<T: Send + 'static> fmt::Debug for Plugin<T> {
 }
 
 impl<T> PluginState<T> {
-    /// The embedder's data.
+    /// The embedder's data, for one call as well.
     pub fn data(&self) -> &T {
+        self.p2.process.meter.count_call();
         &self.data
     }
 
@@ -153,7 +158,7 @@ impl<T, W, R> Visit for Visiting<T, W, R>
 where
     T: Send + 'static,
     R: Send + 'static,
-    W: Work<T, R>,
+    W: Visitor<T, R>,
 {
     fn prepare(self: Box<Self>, component: &Component, job: Job) -> Result<Running> {
         let linked = self.plugin.linked(component);
@@ -166,7 +171,7 @@ impl<T, W, R> Visiting<T, W, R>
 where
     T: Send + 'static,
     R: Send + 'static,
-    W: Work<T, R>,
+    W: Visitor<T, R>,
 {
     async fn run(self: Box<Self>, linked: InstancePre<PluginState<T>>, job: Job) -> Result<Ending> {
         let Self { data, work, answer, .. } = *self;
@@ -190,12 +195,12 @@ where
 }
 
 /// A function which is given the store and the instance, and calls what it likes.
-pub(crate) trait Work<T: Send + 'static, R>:
+pub(crate) trait Visitor<T: Send + 'static, R>:
     for<'a> FnOnce(&'a mut Store<PluginState<T>>, Instance) -> Working<'a, R> + Send + 'static
 {
 }
 
-impl<T: Send + 'static, R, W> Work<T, R> for W where
+impl<T: Send + 'static, R, W> Visitor<T, R> for W where
     W: for<'a> FnOnce(&'a mut Store<PluginState<T>>, Instance) -> Working<'a, R> + Send + 'static
 {
 }

@@ -129,7 +129,12 @@ impl Serving {
         match call::invoke(&mut self.run.store, instance, exported, arguments).await {
             Ok(value) => {
                 let process = &self.run.store.data().process;
-                call::answer(exported, value, call, process).map(|ending| (ending, Life::GoesOn))
+                let ending = call::answer(exported, value, call, process)?;
+                let life = match ending {
+                    Ending::Trapped(_) => Life::Over,
+                    _ => Life::GoesOn,
+                };
+                Ok((ending, life))
             }
             Err(error) => ending_of(&error, self.fuel_limit, &self.refusals).map(|ending| (ending, Life::Over)),
         }

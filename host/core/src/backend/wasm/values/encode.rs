@@ -10,10 +10,10 @@ use super::shape::Shape;
 use super::{Bytes, scalar};
 
 /// What the members of an object take at least: a node of a B-tree has room for eleven.
-const OBJECT: usize = 11 * (size_of::<String>() + size_of::<Value>()) + 16;
+pub(super) const OBJECT: usize = 11 * (size_of::<String>() + size_of::<Value>()) + 16;
 
 /// What each member of an object takes beside its name and value.
-const MEMBER: usize = size_of::<String>() + 16;
+pub(super) const MEMBER: usize = size_of::<String>() + 16;
 
 /// A result which cannot be told as JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

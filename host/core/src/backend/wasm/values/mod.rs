@@ -36,6 +36,7 @@ mod schema;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use indexmap::IndexMap;
 use serde_json::Value;
@@ -44,6 +45,7 @@ use wasmtime::component::{Type, Val};
 pub(crate) use self::encode::{BadResult, Encoded};
 pub(crate) use self::shape::Unsupported;
 use self::shape::{Builder, Shape};
+pub(crate) use self::text::parse;
 use crate::tool::Bytes;
 pub(crate) use crate::tool::path::BadArgument;
 
