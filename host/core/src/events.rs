@@ -1,5 +1,6 @@
 //! What happens on a host, as typed facts which anyone may subscribe to.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use palisade_policy::Denial;
@@ -84,23 +85,34 @@ pub enum LogLevel {
 const CAPACITY: usize = 1024;
 
 #[derive(Debug)]
-pub(crate) struct Bus(broadcast::Sender<Event>);
+pub(crate) struct Bus {
+    sender: broadcast::Sender<Event>,
+    /// Counted here as well, since the channel takes a lock to tell.
+    subscribers: Arc<AtomicUsize>,
+}
 
 impl Bus {
     pub(crate) fn new() -> Self {
-        Self(broadcast::Sender::new(CAPACITY))
+        Self {
+            sender: broadcast::Sender::new(CAPACITY),
+            subscribers: Arc::default(),
+        }
     }
 
     /// Tells every subscriber. Makes the event only where somebody listens.
     pub(crate) fn publish(&self, event: impl FnOnce() -> Event) {
-        if self.0.receiver_count() > 0 {
+        if self.subscribers.load(Ordering::Acquire) > 0 {
             // It fails only when the last subscriber left meanwhile.
-            let _ = self.0.send(event());
+            let _ = self.sender.send(event());
         }
     }
 
     pub(crate) fn subscribe(&self) -> Events {
-        Events(self.0.subscribe())
+        self.subscribers.fetch_add(1, Ordering::AcqRel);
+        Events {
+            receiver: self.sender.subscribe(),
+            subscribers: Arc::clone(&self.subscribers),
+        }
     }
 }
 
@@ -128,12 +140,12 @@ pub(crate) enum Report {
 }
 
 impl Reports {
-    pub(crate) fn new(host: &Arc<host::Inner>, sandbox: SandboxId, process: ProcessId, program: &str) -> Self {
+    pub(crate) fn new(host: &Arc<host::Inner>, sandbox: SandboxId, process: ProcessId, program: Arc<str>) -> Self {
         Self {
             host: Arc::downgrade(host),
             sandbox,
             process,
-            program: program.into(),
+            program,
         }
     }
 
@@ -205,7 +217,16 @@ impl Reports {
 
 /// A subscription to a host's events, from the moment it was made. Dropping it ends it.
 #[derive(Debug)]
-pub struct Events(broadcast::Receiver<Event>);
+pub struct Events {
+    receiver: broadcast::Receiver<Event>,
+    subscribers: Arc<AtomicUsize>,
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        self.subscribers.fetch_sub(1, Ordering::AcqRel);
+    }
+}
 
 /// What a subscriber gets.
 #[derive(Debug, Clone)]
@@ -219,7 +240,7 @@ pub enum Delivery {
 impl Events {
     /// The next event; `None` when the host is gone. Cancel safe.
     pub async fn next(&mut self) -> Option<Delivery> {
-        match self.0.recv().await {
+        match self.receiver.recv().await {
             Ok(event) => Some(Delivery::Event(event)),
             Err(broadcast::error::RecvError::Lagged(missed)) => Some(Delivery::Missed(missed)),
             Err(broadcast::error::RecvError::Closed) => None,
@@ -228,7 +249,7 @@ impl Events {
 
     /// The next event if it is there already.
     pub fn try_next(&mut self) -> Option<Delivery> {
-        match self.0.try_recv() {
+        match self.receiver.try_recv() {
             Ok(event) => Some(Delivery::Event(event)),
             Err(broadcast::error::TryRecvError::Lagged(missed)) => Some(Delivery::Missed(missed)),
             Err(broadcast::error::TryRecvError::Empty | broadcast::error::TryRecvError::Closed) => None,

@@ -1,5 +1,6 @@
 //! One program which runs in a sandbox.
 
+use std::iter;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -79,7 +80,7 @@ pub(crate) struct Launch {
     sandbox: Sandbox,
     host: Arc<host::Inner>,
     process: ProcessId,
-    program: String,
+    program: Arc<str>,
     control: Arc<Control>,
     preparing: Option<Preparing>,
     time: Duration,
@@ -141,13 +142,12 @@ impl Launch {
                 Work::Run | Work::Serve(_) | Work::Visit(_) => None,
             },
         };
-        let program = command.name.clone();
-        let mut args = command.args;
-        args.insert(0, command.name);
+        let program = command.name;
         let job = Job {
             program: command.program,
             work: command.work,
-            args,
+            name: Arc::clone(&program),
+            args: command.args,
             env,
             workspace,
             stdin: GuestInput::new(command.stdin.0, command.stdin.1),
@@ -164,7 +164,7 @@ impl Launch {
             refusals: Arc::clone(&record.refusals),
             meter: Arc::clone(&record.meter),
             control: Arc::clone(&control),
-            reports: Reports::new(&host, sandbox.id(), process, &program),
+            reports: Reports::new(&host, sandbox.id(), process, Arc::clone(&program)),
         };
         let progress = Progress::Preparing;
         let preparing = Some(host.backend().prepare(job));
@@ -195,7 +195,11 @@ impl Launch {
 
     pub(crate) async fn run(mut self) -> Result<Outcome> {
         let preparing = self.preparing.take().expect("a launch runs once");
-        let Some(prepared) = self.control.unless_killed(preparing).await else {
+        let prepared = match preparing {
+            Preparing::Done(prepared) => Some(prepared),
+            Preparing::Begun(preparing) => self.control.unless_killed(preparing).await,
+        };
+        let Some(prepared) = prepared else {
             return Ok(self.finish(Ending::Killed, Times::default()));
         };
         let running = prepared?;
@@ -203,7 +207,7 @@ impl Launch {
         self.host.bus().publish(|| Event::ProcessStarted {
             sandbox: self.sandbox.id(),
             process: self.process,
-            program: self.program.clone(),
+            program: self.program.to_string(),
         });
         let (control, cpu) = (Arc::clone(&self.control), Arc::clone(self.sandbox.cpu()));
         // The program is gone, and all it held is given back, before its end is told.
@@ -301,7 +305,8 @@ impl Record {
 const MAX_ARGS: usize = 128 << 10;
 
 fn check_args(command: &Command) -> Result<()> {
-    let all = || std::iter::once(&command.name).chain(&command.args);
+    let args = command.args.iter().map(String::as_str);
+    let all = || iter::once(&*command.name).chain(args.clone());
     if let Some((index, _)) = all().enumerate().find(|(_, arg)| arg.contains('\0')) {
         return Err(Error::new(
             Kind::InvalidInput,

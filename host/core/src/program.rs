@@ -23,7 +23,7 @@ const TOO_LARGE: &str = "is over 512 MiB";
 pub struct Program(Arc<Inner>);
 
 struct Inner {
-    name: String,
+    name: Arc<str>,
     digest: blake3::Hash,
     format: Format,
     bytes: Bytes,
@@ -55,7 +55,7 @@ impl Program {
     /// # Errors
     /// [`Kind::InvalidInput`] where the bytes do not start as WebAssembly does, or are over 512 MiB.
     pub fn from_bytes(name: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Result<Self> {
-        let (name, bytes) = (name.into(), bytes.into());
+        let (name, bytes) = (Arc::<str>::from(name.into()), bytes.into());
         let format = detect(&bytes).map_err(|what| Error::new(Kind::InvalidInput, format!("{name:?} {what}")))?;
         Ok(Self(Arc::new(Inner {
             name,
@@ -69,7 +69,7 @@ impl Program {
     pub(crate) fn stored(name: &str, digest: blake3::Hash, folder: &Arc<Dir>, file: String) -> io::Result<Self> {
         let size = folder.symlink_metadata(&file)?.len();
         Ok(Self(Arc::new(Inner {
-            name: name.to_owned(),
+            name: name.into(),
             digest,
             format: Format::Component,
             bytes: Bytes::Stored {
@@ -93,6 +93,10 @@ impl Program {
             .map(|name| name.to_string_lossy().into_owned())
             .unwrap_or_default();
         Self::from_bytes(name, bytes)
+    }
+
+    pub(crate) fn shared_name(&self) -> Arc<str> {
+        Arc::clone(&self.0.name)
     }
 
     /// The name it was given, or that of its file.

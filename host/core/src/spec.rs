@@ -75,7 +75,7 @@ impl SandboxSpec {
 #[derive(Debug)]
 pub struct Command {
     pub(crate) program: Program,
-    pub(crate) name: String,
+    pub(crate) name: Arc<str>,
     pub(crate) args: Vec<String>,
     pub(crate) stdin: (Stdin, Device),
     pub(crate) stdout: (Output, Device),
@@ -90,7 +90,7 @@ impl Command {
     pub fn new(program: &Program) -> Self {
         Self {
             program: program.clone(),
-            name: program.name().to_owned(),
+            name: program.shared_name(),
             args: Vec::new(),
             stdin: Default::default(),
             stdout: Default::default(),
@@ -103,7 +103,7 @@ impl Command {
     /// The name that the program sees as its own, its argument 0; the file's name by default.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = name.into();
+        self.name = name.into().into();
         self
     }
 

@@ -104,7 +104,8 @@ pub(crate) struct Supervised<F> {
     control: Arc<Control>,
     cpu: Arc<CpuMeter>,
     limit: Duration,
-    started: Instant,
+    /// When it was polled first.
+    started: Option<Instant>,
     suspended_at: Option<Instant>,
     suspended: Duration,
     busy: Duration,
@@ -118,7 +119,7 @@ impl<F> Supervised<F> {
             control,
             cpu,
             limit,
-            started: Instant::now(),
+            started: None,
             suspended_at: None,
             suspended: Duration::ZERO,
             busy: Duration::ZERO,
@@ -129,7 +130,7 @@ impl<F> Supervised<F> {
     fn times(&self, now: Instant) -> Times {
         Times {
             busy: self.busy,
-            elapsed: (now - self.started).saturating_sub(self.suspended),
+            elapsed: (now - self.started.unwrap_or(now)).saturating_sub(self.suspended),
         }
     }
 
@@ -160,6 +161,7 @@ impl<F: Future + Unpin> Future for Supervised<F> {
         let this = &mut *self;
         this.control.waker.register(context.waker());
         let now = Instant::now();
+        this.started.get_or_insert(now);
         match this.control.order.load(Ordering::Acquire) {
             END => return Poll::Ready((End::Killed, this.times(now))),
             STAND_STILL => {

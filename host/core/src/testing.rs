@@ -59,7 +59,7 @@ impl Backend for FakeBackend {
     }
 
     fn prepare(&self, job: Job) -> Preparing {
-        Box::pin(async move {
+        Preparing::Begun(Box::pin(async move {
             let running: Running = match job.program.bytes()?[HEADER.len()..] {
                 [0, code] => Box::pin(async move { Ok(Ending::Exited(code)) }),
                 [1, _] => Box::pin(std::future::pending()),
@@ -67,6 +67,6 @@ impl Backend for FakeBackend {
                 _ => Box::pin(async { panic!("it was told to panic") }),
             };
             Ok(running)
-        })
+        }))
     }
 }

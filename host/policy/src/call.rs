@@ -1,8 +1,9 @@
 //! What one call of a tool gets.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{ByteSize, EnvPattern, time};
 
@@ -15,9 +16,14 @@ pub struct CallGrant {
     /// What it may do in the sandbox's files.
     pub files: FileAccess,
     /// Which of the sandbox's variables it sees.
-    pub env: Vec<EnvPattern>,
+    #[serde(serialize_with = "as_list")]
+    pub env: Arc<[EnvPattern]>,
     /// What it may use, beside the sandbox's own limits.
     pub limits: CallLimits,
+}
+
+fn as_list<S: Serializer>(patterns: &[EnvPattern], serializer: S) -> Result<S::Ok, S::Error> {
+    patterns.serialize(serializer)
 }
 
 /// What a caller wants for one call. The default is all that the policy allows.
@@ -58,7 +64,7 @@ impl CallGrant {
         self.env.iter().any(|pattern| pattern.matches(name))
     }
 
-    fn seen_of(&self, names: &[String]) -> Vec<EnvPattern> {
+    fn seen_of(&self, names: &[String]) -> Arc<[EnvPattern]> {
         let seen = names.iter().filter(|name| self.allows_env(name));
         seen.filter_map(|name| EnvPattern::only(name)).collect()
     }

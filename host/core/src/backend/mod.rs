@@ -30,7 +30,11 @@ pub(crate) trait Backend: Send + Sync + 'static {
 }
 
 /// What is done before a program starts, and does not count as its time: compiling it, say.
-pub(crate) type Preparing = Pin<Box<dyn Future<Output = Result<Running>> + Send>>;
+pub(crate) enum Preparing {
+    /// It was done before.
+    Done(Result<Running>),
+    Begun(BoxFuture<'static, Result<Running>>),
+}
 
 /// A program which runs to its end.
 ///
@@ -42,7 +46,9 @@ pub(crate) type Running = Pin<Box<dyn Future<Output = Result<Ending>> + Send>>;
 pub(crate) struct Job {
     pub program: Program,
     pub work: Work,
-    /// The first is the name that the program sees as its own.
+    /// The name that the program sees as its own, its argument 0.
+    pub name: Arc<str>,
+    /// The arguments after that.
     pub args: Vec<String>,
     pub env: Vec<(String, String)>,
     pub workspace: Workspace,

@@ -37,6 +37,8 @@ impl CpuMeter {
     pub(crate) fn wait(&self, now: Instant) -> Option<Duration> {
         let mut bucket = self.lock();
         let elapsed = now.saturating_duration_since(bucket.filled).as_nanos();
+        // More than can be counted is more than a burst.
+        let elapsed = u64::try_from(elapsed).unwrap_or(u64::MAX);
         let income = elapsed.saturating_mul(self.share.as_millicores().into()) / 1000;
         bucket.filled = now;
         let burst = BURST.as_nanos() as i64;

@@ -114,7 +114,7 @@ impl Tools {
         let call = script::describe(interpreter, &source)?;
         let nothing = CallGrant {
             files: FileAccess::None,
-            env: Vec::new(),
+            env: Arc::default(),
             limits: CallLimits::default(),
         };
         let outcome = sandbox.ask(interpreter, nothing, call).await?;

@@ -33,7 +33,7 @@ pub(crate) fn env() -> impl Strategy<Value = Vec<EnvPattern>> {
 
 prop_compose! {
     fn grant()(files in files(), env in env(), limits in limits()) -> CallGrant {
-        CallGrant { files, env, limits }
+        CallGrant { files, env: env.into(), limits }
     }
 }
 
@@ -70,7 +70,7 @@ pub(crate) fn is_same_in_effect(a: &CallGrant, b: &CallGrant) -> bool {
 fn a_request_for_nothing_in_particular_gets_the_whole_grant() {
     let grant = CallGrant {
         files: FileAccess::ReadOnly,
-        env: vec!["APP_*".parse().unwrap()],
+        env: ["APP_*".parse().unwrap()].into(),
         limits: CallLimits::default(),
     };
     assert_eq!(grant.clone().narrow(&CallRequest::default()), grant);
@@ -81,7 +81,7 @@ fn a_request_for_nothing_in_particular_gets_the_whole_grant() {
 fn a_request_for_more_gets_what_the_grant_has() {
     let grant = CallGrant {
         files: FileAccess::ReadOnly,
-        env: vec!["APP_*".parse().unwrap()],
+        env: ["APP_*".parse().unwrap()].into(),
         limits: CallLimits {
             fuel: Some(5),
             ..CallLimits::default()

@@ -24,7 +24,7 @@ struct ToolRule {
     name: NamePattern,
     functions: Vec<NamePattern>,
     files: FileAccess,
-    env: Vec<EnvPattern>,
+    env: Arc<[EnvPattern]>,
     limits: CallLimits,
 }
 
@@ -88,7 +88,7 @@ impl ToolRule {
             name,
             functions: file.functions.unwrap_or_else(|| vec![NamePattern::all()]),
             files: file.files.unwrap_or(FileAccess::None),
-            env: file.env.unwrap_or_default(),
+            env: file.env.unwrap_or_default().into(),
             limits: file.limits,
         })
     }
@@ -98,7 +98,7 @@ impl ToolRule {
             name: Some(self.name.clone()),
             functions: Some(self.functions.clone()),
             files: Some(self.files),
-            env: Some(self.env.clone()),
+            env: Some(self.env.to_vec()),
             limits: self.limits,
         }
     }
@@ -106,7 +106,7 @@ impl ToolRule {
     fn grant(&self) -> CallGrant {
         CallGrant {
             files: self.files,
-            env: self.env.clone(),
+            env: Arc::clone(&self.env),
             limits: self.limits,
         }
     }

@@ -11,7 +11,7 @@ use wasmtime::component::{Instance, Val};
 use super::compiled::Linked;
 use super::functions::{Exported, Returns};
 use super::values::{BadResult, Encoded, parse};
-use super::{ProcessState, Run, ending_of, fuel, p2};
+use super::{ProcessState, ending_of, fuel, p2};
 use crate::backend::{FunctionCall, Job, Running, Told};
 use crate::limits::Limit;
 use crate::{Ending, Error, Kind, Result};
@@ -26,12 +26,12 @@ const MAX_ANSWER: usize = 128 << 20;
 const NO_JSON: &str = "the interpreter's answer is no JSON, or takes too much memory";
 
 /// Checks the function and its arguments: an error is told before anything runs.
-pub(super) async fn prepare(linked: Arc<Linked>, job: Job, mut call: FunctionCall) -> Result<Running> {
+pub(super) fn prepare(linked: Arc<Linked>, job: Job, mut call: FunctionCall) -> Result<Running> {
     linked.startable(&job.program)?;
-    linked.find_functions().await?;
     let exported = linked.functions(&job.program)?.get(&job.program, &call.function)?;
-    let arguments = arguments(exported, &mut call)?;
-    Ok(Box::pin(run(linked, job, call, arguments)))
+    let exported = Arc::clone(exported);
+    let arguments = arguments(&exported, &mut call)?;
+    Ok(Box::pin(run(linked, exported, job, call, arguments)))
 }
 
 pub(super) fn arguments(exported: &Exported, call: &mut FunctionCall) -> Result<Vec<Val>> {
@@ -41,21 +41,22 @@ pub(super) fn arguments(exported: &Exported, call: &mut FunctionCall) -> Result<
     arguments.map_err(|bad| Error::new(Kind::InvalidInput, format!("{}: {bad}", call.function)))
 }
 
-async fn run(linked: Arc<Linked>, job: Job, call: FunctionCall, arguments: Vec<Val>) -> Result<Ending> {
-    let exported = linked.functions(&job.program)?.get(&job.program, &call.function)?;
+async fn run(
+    linked: Arc<Linked>,
+    exported: Arc<Exported>,
+    job: Job,
+    call: FunctionCall,
+    arguments: Vec<Val>,
+) -> Result<Ending> {
     let startable = linked.startable(&job.program)?;
     let (refusals, fuel, limit) = (Arc::clone(&job.refusals), fuel(&job), job.fuel);
-    let mut run = Run::new(
-        startable.instance.engine(),
-        p2::State::new(ProcessState::new(job)),
-        fuel,
-    )?;
+    let mut run = startable.run(p2::State::new(ProcessState::new(job)), fuel)?;
     let returned = async {
         let instance = startable.instance.instantiate_async(&mut run.store).await?;
-        invoke(&mut run.store, &instance, exported, arguments).await
+        invoke(&mut run.store, &instance, &exported, arguments).await
     };
     match returned.await {
-        Ok(value) => answer(exported, value, &call, &run.store.data().process),
+        Ok(value) => answer(&exported, value, &call, &run.store.data().process),
         Err(error) => ending_of(&error, limit, &refusals),
     }
 }

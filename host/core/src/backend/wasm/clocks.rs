@@ -1,11 +1,12 @@
 //! The clocks and random numbers that a guest sees: the machine's, or fixed ones for runs that can be repeated.
 
 use std::cell::LazyCell;
-use std::sync::Arc;
+use std::ops::Deref;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use palisade_policy::Clocks as Grant;
+use palisade_policy::{Clocks as Grant, Random};
 use rand::SeedableRng;
 
 use crate::workspace::NewTime;
@@ -14,7 +15,7 @@ use crate::workspace::NewTime;
 pub(crate) trait Clocks: Send + Sync {
     /// Time since the Unix epoch.
     fn wall(&self) -> Duration;
-    /// Nanoseconds since some moment before the process started.
+    /// Nanoseconds since some moment.
     fn monotonic(&self) -> u64;
     fn resolution(&self) -> Duration;
 
@@ -24,21 +25,70 @@ pub(crate) trait Clocks: Send + Sync {
     }
 }
 
-pub(crate) fn from_grant(grant: Grant) -> Arc<dyn Clocks> {
+/// The clocks of one process, made when they are first looked at.
+pub(crate) struct LazyClocks {
+    grant: Grant,
+    clocks: OnceLock<Box<dyn Clocks>>,
+}
+
+impl LazyClocks {
+    pub(crate) fn from_grant(grant: Grant) -> Self {
+        Self {
+            grant,
+            clocks: OnceLock::new(),
+        }
+    }
+}
+
+impl Deref for LazyClocks {
+    type Target = dyn Clocks;
+
+    fn deref(&self) -> &Self::Target {
+        &**self.clocks.get_or_init(|| from_grant(self.grant))
+    }
+}
+
+#[cfg(test)]
+impl From<Box<dyn Clocks>> for LazyClocks {
+    fn from(clocks: Box<dyn Clocks>) -> Self {
+        Self {
+            grant: Grant::Real,
+            clocks: clocks.into(),
+        }
+    }
+}
+
+fn from_grant(grant: Grant) -> Box<dyn Clocks> {
     match grant {
-        Grant::Real => Arc::new(Real {
+        Grant::Real => Box::new(Real {
             started: Instant::now(),
         }),
-        Grant::Fixed { start } => Arc::new(Fixed {
+        Grant::Fixed { start } => Box::new(Fixed {
             start: start.as_system_time().duration_since(UNIX_EPOCH).unwrap_or_default(),
             readings: AtomicU64::new(0),
         }),
     }
 }
 
-/// Random numbers which depend on `seed` alone.
-pub(crate) fn seeded(seed: u64) -> Box<dyn wasmtime_wasi::Rng + Send> {
-    Box::new(rand_chacha::ChaCha12Rng::seed_from_u64(seed))
+/// The random numbers of one process, made when they are first asked for.
+pub(crate) struct RandomNumbers {
+    grant: Random,
+    numbers: Option<Box<dyn wasmtime_wasi::Rng + Send>>,
+}
+
+impl RandomNumbers {
+    pub(crate) fn from_grant(grant: Random) -> Self {
+        Self { grant, numbers: None }
+    }
+
+    pub(crate) fn get(&mut self) -> &mut (dyn wasmtime_wasi::Rng + Send) {
+        let grant = self.grant;
+        let numbers = self.numbers.get_or_insert_with(|| match grant {
+            Random::Real => wasmtime_wasi::thread_rng(),
+            Random::Seeded { seed } => Box::new(rand_chacha::ChaCha12Rng::seed_from_u64(seed)),
+        });
+        &mut **numbers
+    }
 }
 
 struct Real {

@@ -1,6 +1,7 @@
 //! Programs ready to run, kept in memory.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use futures_util::FutureExt;
@@ -12,7 +13,8 @@ use wasmtime_wasi::p2::bindings::CommandPre;
 use super::engine::Variant;
 use super::functions::Functions;
 use super::workshop::{Workshop, refuse};
-use super::{p1, p2};
+use super::{Run, p1, p2};
+use crate::backend::Work;
 use crate::{Error, Kind, Program, Result};
 
 /// Programs kept ready in memory.
@@ -23,6 +25,16 @@ const MAX_READY: usize = 256;
 pub(super) enum Compiled {
     Module(wasmtime::InstancePre<p1::State>),
     Component(Arc<Linked>),
+}
+
+impl Compiled {
+    /// Whether nothing has to be found out before `work` can begin.
+    pub(super) fn is_ready_for(&self, work: &Work) -> bool {
+        match (self, work) {
+            (Self::Component(linked), Work::Call(_) | Work::Serve(_)) => linked.functions.get().is_some(),
+            _ => true,
+        }
+    }
 }
 
 /// A component, and what it becomes with all that any component may import.
@@ -38,6 +50,7 @@ pub(super) struct Startable {
     pub(super) instance: InstancePre<p2::State>,
     /// How it is run as a command, where it is one.
     pub(super) command: Option<CommandPre<p2::State>>,
+    calls_host: bool,
 }
 
 impl Startable {
@@ -48,7 +61,21 @@ impl Startable {
             .exports(component.engine())
             .any(|(name, _)| name.starts_with("wasi:cli/run@"));
         let command = is_command.then(|| CommandPre::new(instance.clone())).transpose()?;
-        Ok(Self { instance, command })
+        let calls_host = ty.imports(component.engine()).len() > 0;
+        Ok(Self {
+            instance,
+            command,
+            calls_host,
+        })
+    }
+
+    /// A store for an instance.
+    pub(super) fn run(&self, state: p2::State, fuel: Option<u64>) -> Result<Run<p2::State>> {
+        let engine = self.instance.engine();
+        match self.calls_host {
+            true => Run::new(engine, state, fuel),
+            false => Run::without_host_calls(engine, state, fuel),
+        }
     }
 }
 
@@ -80,9 +107,6 @@ impl Linked {
 
     /// Finds what of it can be called, on another thread: a component may have thousands.
     pub(super) async fn find_functions(self: &Arc<Self>) -> Result<()> {
-        if self.functions.get().is_some() {
-            return Ok(());
-        }
         let linked = Arc::clone(self);
         let find = move || {
             linked.functions.get_or_init(|| linked.found());
@@ -113,7 +137,7 @@ pub(super) struct Programs {
 
 #[derive(Default)]
 struct Known {
-    ready: HashMap<Key, Ready>,
+    ready: HashMap<Key, Ready, BuildHasherDefault<ByDigest>>,
     /// What callers wait for now, by the name which an error would tell. When the last of them goes, so does what was
     /// not begun.
     making: HashMap<(Key, String), WeakShared<Making>>,
@@ -124,6 +148,24 @@ struct Known {
 }
 
 type Key = (blake3::Hash, Variant);
+
+/// Hashes a key by the digest in it, which nobody can choose.
+#[derive(Default)]
+struct ByDigest(u64);
+
+impl Hasher for ByDigest {
+    fn write(&mut self, bytes: &[u8]) {
+        for part in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..part.len()].copy_from_slice(part);
+            self.0 = self.0.rotate_left(1) ^ u64::from_le_bytes(word);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 type Making = BoxFuture<'static, Result<Made>>;
 
@@ -143,6 +185,11 @@ impl Programs {
             workshop: Arc::new(workshop),
             known: Mutex::default(),
         }
+    }
+
+    /// The program, where it is ready.
+    pub(super) fn find(&self, program: &Program, variant: Variant) -> Option<Compiled> {
+        self.lock().find((program.digest(), variant))
     }
 
     /// The program, ready to run. It is made ready once for all who wait for it, off the caller's thread.

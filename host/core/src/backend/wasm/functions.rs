@@ -1,6 +1,7 @@
 //! What a component exports to be called.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use serde::Serialize;
 use wasmtime::Engine;
@@ -36,7 +37,7 @@ const MAX_DESCRIPTION: usize = 4 << 20;
 /// A function at the root has its own name, one of an interface `ns:package/interface@version` that of
 /// `interface.function`. Where two interfaces would give one name, both are named in full.
 pub(super) struct Functions {
-    by_name: BTreeMap<String, Exported>,
+    by_name: BTreeMap<String, Arc<Exported>>,
     skipped: Vec<Skipped>,
     nodes: usize,
 }
@@ -145,7 +146,7 @@ impl Functions {
                     interface: interface.map(str::to_owned),
                     name: name.to_owned(),
                 };
-                self.by_name.insert(full, exported);
+                self.by_name.insert(full, Arc::new(exported));
             }
             Err(reason) => self.skipped.push(Skipped { name: full, reason }),
         }
@@ -153,7 +154,7 @@ impl Functions {
     }
 
     /// The function called `name`; callers know by the tool's description that it is there.
-    pub(super) fn get(&self, program: &Program, name: &str) -> Result<&Exported> {
+    pub(super) fn get(&self, program: &Program, name: &str) -> Result<&Arc<Exported>> {
         if let Some(exported) = self.by_name.get(name) {
             return Ok(exported);
         }

@@ -16,19 +16,20 @@ mod session;
 pub(crate) mod values;
 mod workshop;
 
+use std::iter;
 use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use cap_std::fs::Dir;
 use futures_util::future::BoxFuture;
-use palisade_policy::{Metering, Random};
+use palisade_policy::Metering;
 use wasmtime::{CallHook, InstancePre, Store, StoreContextMut, Trap, UpdateDeadline};
 use wasmtime_wasi::p2::bindings::CommandPre;
 
 pub use self::apart::{COMPILE_PROGRAM, compile_program};
 use self::artefacts::Artefacts;
-use self::clocks::Clocks;
+use self::clocks::{LazyClocks, RandomNumbers};
 use self::compiled::{Compiled, Programs};
 use self::engine::{Engines, Variant};
 use self::limiter::Limiter;
@@ -89,34 +90,24 @@ impl Wasm {
 
 impl Backend for Wasm {
     fn prepare(&self, mut job: Job) -> Preparing {
+        let work = mem::replace(&mut job.work, Work::Run);
+        let variant = Variant {
+            metering: job.metering,
+            nans: job.nans,
+        };
+        if let Some(compiled) = self.programs.find(&job.program, variant)
+            && compiled.is_ready_for(&work)
+        {
+            return Preparing::Done(start(compiled, work, job));
+        }
         let programs = Arc::clone(&self.programs);
-        Box::pin(async move {
-            let variant = Variant {
-                metering: job.metering,
-                nans: job.nans,
-            };
+        Preparing::Begun(Box::pin(async move {
             let compiled = programs.get(&job.program, variant).await?;
-            match (compiled, mem::replace(&mut job.work, Work::Run)) {
-                (Compiled::Module(program), Work::Run) => Ok(Box::pin(run_module(program, job)) as Running),
-                (Compiled::Component(linked), Work::Run) => match &linked.startable(&job.program)?.command {
-                    Some(command) => Ok(Box::pin(run_component(command.clone(), job)) as Running),
-                    None => {
-                        let why = "it exports no `wasi:cli/run`, so it is a library and not a program";
-                        Err(workshop::refuse(&job.program, &wasmtime::format_err!("{why}")))
-                    }
-                },
-                (Compiled::Component(linked), Work::Call(call)) => call::prepare(linked, job, call).await,
-                (Compiled::Component(linked), Work::Serve(calls)) => session::prepare(linked, job, calls).await,
-                (Compiled::Component(linked), Work::Visit(visit)) => visit.prepare(&linked.component, job),
-                (Compiled::Module(_), Work::Call(_) | Work::Serve(_) | Work::Visit(_)) => Err(Error::new(
-                    Kind::InvalidInput,
-                    format!(
-                        "{:?} is a module: only a component has functions to be called",
-                        job.program.name()
-                    ),
-                )),
+            if let (Compiled::Component(linked), false) = (&compiled, compiled.is_ready_for(&work)) {
+                linked.find_functions().await?;
             }
-        })
+            start(compiled, work, job)
+        }))
     }
 
     fn describe(&self, program: Program) -> BoxFuture<'static, Result<Description>> {
@@ -137,6 +128,30 @@ impl Backend for Wasm {
                 .await
                 .map_err(|error| Error::new(Kind::Internal, "describing a component failed").with_source(error))?
         })
+    }
+}
+
+/// What does `work` with a program.
+fn start(compiled: Compiled, work: Work, job: Job) -> Result<Running> {
+    match (compiled, work) {
+        (Compiled::Module(program), Work::Run) => Ok(Box::pin(run_module(program, job))),
+        (Compiled::Component(linked), Work::Run) => match &linked.startable(&job.program)?.command {
+            Some(command) => Ok(Box::pin(run_component(command.clone(), job))),
+            None => {
+                let why = "it exports no `wasi:cli/run`, so it is a library and not a program";
+                Err(workshop::refuse(&job.program, &wasmtime::format_err!("{why}")))
+            }
+        },
+        (Compiled::Component(linked), Work::Call(call)) => call::prepare(linked, job, call),
+        (Compiled::Component(linked), Work::Serve(calls)) => session::prepare(linked, job, calls),
+        (Compiled::Component(linked), Work::Visit(visit)) => visit.prepare(&linked.component, job),
+        (Compiled::Module(_), Work::Call(_) | Work::Serve(_) | Work::Visit(_)) => Err(Error::new(
+            Kind::InvalidInput,
+            format!(
+                "{:?} is a module: only a component has functions to be called",
+                job.program.name()
+            ),
+        )),
     }
 }
 
@@ -178,15 +193,16 @@ fn fuel(job: &Job) -> Option<u64> {
 
 /// What every process has, whatever its ABI.
 pub(crate) struct ProcessState {
-    pub args: Vec<String>,
+    name: Arc<str>,
+    args: Vec<String>,
     pub env: Vec<(String, String)>,
     pub workspace: Workspace,
     pub refusals: Arc<Refusals>,
     pub stdin: GuestInput,
     pub stdout: GuestOutput,
     pub stderr: GuestOutput,
-    pub clocks: Arc<dyn Clocks>,
-    pub random: Box<dyn wasmtime_wasi::Rng + Send>,
+    pub clocks: LazyClocks,
+    random: RandomNumbers,
     pub meter: Arc<Meter>,
     pub reports: Reports,
     memory: Arc<Counter>,
@@ -197,17 +213,15 @@ pub(crate) struct ProcessState {
 impl ProcessState {
     fn new(job: Job) -> Self {
         Self {
+            name: job.name,
             args: job.args,
             env: job.env,
             workspace: job.workspace,
             stdin: job.stdin,
             stdout: job.stdout,
             stderr: job.stderr,
-            clocks: clocks::from_grant(job.clocks),
-            random: match job.random {
-                Random::Real => wasmtime_wasi::thread_rng(),
-                Random::Seeded { seed } => clocks::seeded(seed),
-            },
+            clocks: LazyClocks::from_grant(job.clocks),
+            random: RandomNumbers::from_grant(job.random),
             memory: Arc::clone(&job.memory),
             max_answer: job.max_answer,
             limiter: Limiter::new(
@@ -222,9 +236,14 @@ impl ProcessState {
         }
     }
 
+    /// The arguments, the name of the program before them.
+    fn args(&self) -> impl Iterator<Item = &str> {
+        iter::once(&*self.name).chain(self.args.iter().map(String::as_str))
+    }
+
     /// The bytes of the arguments, each ended by a zero.
     fn args_bytes(&self) -> usize {
-        self.args.iter().map(|argument| argument.len() + 1).sum()
+        self.args().map(|argument| argument.len() + 1).sum()
     }
 
     /// The bytes of the environment as `NAME=VALUE`, each ended by a zero.
@@ -267,6 +286,15 @@ struct Run<T: HasProcess> {
 
 impl<T: HasProcess> Run<T> {
     fn new(engine: &wasmtime::Engine, state: T, fuel: Option<u64>) -> Result<Self> {
+        let mut run = Self::without_host_calls(engine, state, fuel)?;
+        if fuel.is_some() {
+            run.store.call_hook(charge_host_calls());
+        }
+        Ok(run)
+    }
+
+    /// For what imports nothing.
+    fn without_host_calls(engine: &wasmtime::Engine, state: T, fuel: Option<u64>) -> Result<Self> {
         let mut store = Store::new(engine, state);
         store.limiter(|state| &mut state.process().limiter);
         // Not wasmtime's own way to yield: that has the guest polled again before any timer or socket is looked at.
@@ -276,7 +304,6 @@ impl<T: HasProcess> Run<T> {
             let failed = |error| Error::new(Kind::Internal, format!("cannot give a store its fuel: {error:#}"));
             store.set_fuel(fuel).map_err(failed)?;
             store.fuel_async_yield_interval(Some(FUEL_STEP)).map_err(failed)?;
-            store.call_hook(charge_host_calls());
         }
         Ok(Self { store, fuel })
     }

@@ -17,9 +17,8 @@ use crate::limits::Refusals;
 use crate::supervise::Control;
 use crate::{Ending, Outcome, Program, Result, Usage};
 
-pub(super) async fn prepare(linked: Arc<Linked>, job: Job, calls: Calls) -> Result<Running> {
+pub(super) fn prepare(linked: Arc<Linked>, job: Job, calls: Calls) -> Result<Running> {
     linked.startable(&job.program)?;
-    linked.find_functions().await?;
     linked.functions(&job.program)?;
     Ok(Box::pin(serve(linked, job, calls)))
 }
@@ -48,8 +47,8 @@ async fn serve(linked: Arc<Linked>, job: Job, mut calls: Calls) -> Result<Ending
     let (fuel_limit, fuel) = (job.fuel, fuel(&job));
     let (program, control) = (job.program.clone(), Arc::clone(&job.control));
     let (refusals, meter) = (Arc::clone(&job.refusals), Arc::clone(&job.meter));
-    let engine = linked.component.engine();
-    let run = Run::new(engine, p2::State::new(ProcessState::new(job)), fuel)?;
+    let startable = linked.startable(&program)?;
+    let run = startable.run(p2::State::new(ProcessState::new(job)), fuel)?;
     let mut serving = Serving {
         linked,
         program,

@@ -1,6 +1,7 @@
 //! Which tools may be called, in examples and on random policies.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::collection::btree_map;
@@ -43,7 +44,7 @@ fn without_tools_no_call_is_allowed() {
     let grant = "tools = [{ name = \"files\", functions = [\"read\"] }]";
     assert_eq!(denial.smallest_grant, grant);
     let granted = grants(&policy(grant)).judge("files", "read").unwrap();
-    assert_eq!((granted.files, granted.env), (FileAccess::None, Vec::new()));
+    assert_eq!((granted.files, granted.env), (FileAccess::None, Arc::default()));
 }
 
 #[test]
@@ -52,7 +53,7 @@ fn the_name_of_a_tool_grants_all_its_functions_and_nothing_of_the_sandbox() {
     for function in FUNCTIONS {
         let nothing = CallGrant {
             files: FileAccess::None,
-            env: Vec::new(),
+            env: Arc::default(),
             limits: CallLimits::default(),
         };
         assert_eq!(grants.judge("files", function), Ok(nothing));

@@ -1,7 +1,5 @@
 //! Arguments, environment, clocks and randomness of a process.
 
-use wasmtime_wasi::Rng as _;
-
 use super::error::Result;
 use super::layout::nanoseconds;
 use super::{Call, YIELD_AFTER};
@@ -15,14 +13,15 @@ const MONOTONIC: u32 = 1;
 const RANDOM_CHUNK: usize = 64 << 10;
 
 pub(super) fn args_get(call: &mut Call<'_>, pointers: u32, buffer: u32) -> Result {
-    let args: Vec<[&str; 1]> = call.process.args.iter().map(|argument| [argument.as_str()]).collect();
+    let args: Vec<[&str; 1]> = call.process.args().map(|argument| [argument]).collect();
     let written = put_strings(&mut call.memory, &args, pointers, buffer)?;
     call.process.meter.charge_bytes(written);
     Ok(())
 }
 
 pub(super) fn args_sizes_get(call: &mut Call<'_>, count: u32, size: u32) -> Result {
-    put_sizes(call, count, size, call.process.args.len(), call.process.args_bytes())
+    let (args, bytes) = (call.process.args().count(), call.process.args_bytes());
+    put_sizes(call, count, size, args, bytes)
 }
 
 pub(super) fn environ_get(call: &mut Call<'_>, pointers: u32, buffer: u32) -> Result {
@@ -92,7 +91,7 @@ pub(super) async fn random_get(call: &mut Call<'_>, buffer: u32, length: u32) ->
     call.process.meter.charge_bytes(bytes.len());
     for part in bytes.chunks_mut(YIELD_AFTER) {
         for chunk in part.chunks_mut(RANDOM_CHUNK) {
-            call.process.random.fill_bytes(chunk);
+            call.process.random.get().fill_bytes(chunk);
         }
         if part.len() == YIELD_AFTER {
             tokio::task::yield_now().await;

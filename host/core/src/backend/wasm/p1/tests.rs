@@ -29,7 +29,8 @@ async fn every_exit_code_passes_unchanged() {
 #[tokio::test]
 async fn arguments_and_environment_arrive() {
     let mut guest = Guest::new();
-    guest.state().process.args = vec!["sh".into(), "-c".into()];
+    let process = &mut guest.state().process;
+    (process.name, process.args) = ("sh".into(), vec!["-c".into()]);
     guest.state().process.env = vec![("HOME".into(), "/root".into())];
     guest.ok("args_sizes_get", &[0, 4]).await;
     assert_eq!((guest.u32(0), guest.u32(4)), (2, 6));

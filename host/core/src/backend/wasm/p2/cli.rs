@@ -22,7 +22,7 @@ impl environment::Host for State {
 
     fn get_arguments(&mut self) -> wasmtime::Result<Vec<String>> {
         self.process.meter.charge_bytes(self.process.args_bytes());
-        Ok(self.process.args.clone())
+        Ok(self.process.args().map(str::to_owned).collect())
     }
 
     /// What the environment says it is: the one place where a process is told so, whatever its ABI.

@@ -1,7 +1,6 @@
 //! `wasi:random`: all three interfaces draw from the process's one source, so a seeded one gives the same every time.
 
 use wasmtime::bail;
-use wasmtime_wasi::Rng as _;
 use wasmtime_wasi::p2::bindings::random::{insecure, insecure_seed, random};
 
 use super::State;
@@ -17,7 +16,7 @@ impl State {
         };
         self.process.meter.charge_bytes(length);
         let mut bytes = vec![0; length];
-        self.process.random.fill_bytes(&mut bytes);
+        self.process.random.get().fill_bytes(&mut bytes);
         Ok(bytes)
     }
 }
@@ -28,7 +27,7 @@ impl random::Host for State {
     }
 
     fn get_random_u64(&mut self) -> wasmtime::Result<u64> {
-        Ok(self.process.random.next_u64())
+        Ok(self.process.random.get().next_u64())
     }
 }
 
@@ -38,12 +37,15 @@ impl insecure::Host for State {
     }
 
     fn get_insecure_random_u64(&mut self) -> wasmtime::Result<u64> {
-        Ok(self.process.random.next_u64())
+        Ok(self.process.random.get().next_u64())
     }
 }
 
 impl insecure_seed::Host for State {
     fn insecure_seed(&mut self) -> wasmtime::Result<(u64, u64)> {
-        Ok((self.process.random.next_u64(), self.process.random.next_u64()))
+        Ok((
+            self.process.random.get().next_u64(),
+            self.process.random.get().next_u64(),
+        ))
     }
 }

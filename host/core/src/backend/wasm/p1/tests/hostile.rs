@@ -49,7 +49,7 @@ const CALLS: &[(&str, &[u64], &[usize])] = &[
 /// A guest with `file` open as 4, a link to it, and everything that [`CALLS`] points to.
 async fn guest() -> Guest {
     let mut guest = Guest::new();
-    guest.state().process.args = vec!["program".into()];
+    guest.state().process.name = "program".into();
     guest.state().process.env = vec![("NAME".into(), "value".into())];
     let file = guest.open("file", CREATE, support::ALL_OF_A_FILE).await;
     guest.write(file, &[b"content"]).await;

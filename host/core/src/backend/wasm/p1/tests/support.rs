@@ -11,7 +11,7 @@ use super::super::rights::Rights;
 use super::super::{MODULE, State, add_to_linker};
 use crate::Program;
 use crate::backend::wasm::ProcessState;
-use crate::backend::wasm::clocks::Clocks;
+use crate::backend::wasm::clocks::{Clocks, LazyClocks};
 use crate::backend::{Job, Meter, Stop, Work};
 use crate::events::Reports;
 use crate::limits::Counter;
@@ -110,6 +110,7 @@ impl Guest {
             program: Program::from_bytes("test", &b"\0asm\x01\0\0\0"[..]).unwrap(),
             work: Work::Run,
             control: Arc::default(),
+            name: "test".into(),
             args: Vec::new(),
             env: Vec::new(),
             workspace,
@@ -128,7 +129,7 @@ impl Guest {
             reports: Reports::to_nobody(),
             meter: Arc::default(),
         });
-        process.clocks = Arc::new(FixedClocks);
+        process.clocks = LazyClocks::from(Box::new(FixedClocks) as Box<dyn Clocks>);
         let state = State::new(process).unwrap();
         let engine = Engine::default();
         let mut store = Store::new(&engine, state);
