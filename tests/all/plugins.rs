@@ -5,7 +5,9 @@ use std::time::Duration;
 use palisade::policy::{ByteSize, LimitsRequest, Policy};
 use palisade::wasmtime::component::{Linker, TypedFunc};
 use palisade::wasmtime::{self, StoreContextMut};
-use palisade::{Ending, Kind, Limit, Outcome, Plugin, PluginState, Program, Sandbox, SandboxSpec};
+use palisade::{
+    Ending, Host, HostConfig, Kind, Limit, Outcome, Plugin, PluginState, Program, Sandbox, SandboxSpec, State,
+};
 use palisade_tests::*;
 
 /// A component which asks a function of its embedder's, as often as it is told, and does what it should not.
@@ -25,12 +27,17 @@ const TEXT: &str = r#"(component
         (func (export "count") (result i32)
             (global.set $calls (i32.add (global.get $calls) (i32.const 1)))
             (global.get $calls))
+        (func $deep (export "deep") (param i32) (result i32)
+            (if (result i32) (local.get 0)
+                (then (call $deep (i32.sub (local.get 0) (i32.const 1))))
+                (else (call $ask (i32.const 7)))))
         (func (export "grow") (result i32) (memory.grow (i32.const 10000)))
         (func (export "trap") unreachable))
     (core instance $i (instantiate $m (with "" (instance (export "ask" (func $ask))))))
     (func (export "ask") (param "number" u32) (result u32) (canon lift (core func $i "ask")))
     (func (export "ask-often") (param "times" u32) (canon lift (core func $i "ask-often")))
     (func (export "count") (result u32) (canon lift (core func $i "count")))
+    (func (export "deep") (param "calls" u32) (result u32) (canon lift (core func $i "deep")))
     (func (export "grow") (result s32) (canon lift (core func $i "grow")))
     (func (export "trap") (canon lift (core func $i "trap"))))"#;
 
@@ -51,6 +58,10 @@ fn link(linker: &mut Linker<PluginState<Answers>>) -> wasmtime::Result<()> {
         |mut store: StoreContextMut<'_, PluginState<Answers>>, (number,): (u32,)| {
             Box::new(async move {
                 let Answers { add, wait } = *store.data_mut().data_mut();
+                assert_ne!(number, 66, "the embedder panics");
+                if number == 7 {
+                    std::hint::black_box([7_u8; 1 << 20]);
+                }
                 tokio::time::sleep(wait).await;
                 wasmtime::ensure!(number != 13, "nobody asks for 13");
                 Ok((number + add,))
@@ -215,4 +226,81 @@ async fn a_module_is_no_plugin() {
     let sandbox = sandbox(spec());
     let called = sandbox.with_plugin(&plugin, (), |_, _| Box::pin(async { Ok(()) }));
     assert_eq!(called.await.unwrap_err().kind(), Kind::InvalidInput);
+}
+
+/// The guest has used all of its part of the stack.
+#[tokio::test]
+async fn a_function_of_the_embedder_has_stack_left() {
+    let (sandbox, plugin) = (sandbox(spec()), plugin());
+    let mut calls = 100_000_u32;
+    loop {
+        let (answer, outcome) = call(&sandbox, &plugin, AT_ONCE, "deep", (calls,)).await;
+        match outcome.ending {
+            Ending::Trapped(_) => calls -= calls / 50,
+            ending => {
+                assert_eq!((answer, ending), (Some(8), Ending::Returned));
+                break;
+            }
+        }
+    }
+    assert!(calls > 10_000 && calls < 100_000, "{calls}");
+}
+
+#[tokio::test]
+async fn a_panic_of_the_embedder_is_its_own_and_fails_the_sandbox() {
+    let (sandbox, plugin) = (sandbox(spec()), plugin());
+    let panicking = {
+        let sandbox = sandbox.clone();
+        tokio::spawn(async move { call(&sandbox, &plugin, AT_ONCE, "ask", (66_u32,)).await })
+    };
+    assert!(panicking.await.unwrap_err().is_panic());
+    assert_eq!(sandbox.state(), State::Failed);
+    assert!(sandbox.processes().is_empty());
+}
+
+#[tokio::test]
+async fn a_kill_ends_a_plugin_which_waits_for_its_embedder() {
+    let (sandbox, plugin) = (sandbox(spec()), plugin());
+    let slow = Answers {
+        add: 0,
+        wait: Duration::from_secs(60),
+    };
+    let calling = {
+        let sandbox = sandbox.clone();
+        tokio::spawn(async move { call(&sandbox, &plugin, slow, "ask", (1_u32,)).await })
+    };
+    while sandbox.processes().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    sandbox.stop().await.unwrap();
+    let (answer, outcome) = calling.await.unwrap();
+    assert_eq!((answer, outcome.ending), (None, Ending::Killed));
+}
+
+/// Each engine has such a thread for as long as it lives.
+fn engines() -> usize {
+    let threads = std::fs::read_dir("/proc/self/task").unwrap();
+    let names = threads.map(|thread| std::fs::read_to_string(thread.unwrap().path().join("comm")).unwrap_or_default());
+    names.filter(|name| name.trim() == "palisade-epoch").count()
+}
+
+#[test]
+fn a_plugin_keeps_nothing_of_a_host_that_is_gone() {
+    alone("plugins::a_plugin_keeps_nothing_of_a_host_that_is_gone", async {
+        let plugin = plugin();
+        for _ in 0..3 {
+            let state = tempfile::tempdir().unwrap();
+            let host = Host::open(HostConfig::new(state.path())).unwrap();
+            let sandbox = host.create(spec()).unwrap();
+            assert_eq!(call(&sandbox, &plugin, AT_ONCE, "ask", (1_u32,)).await.0, Some(2));
+            assert!(engines() > 0);
+            sandbox.destroy().await.unwrap();
+        }
+        let deadline = std::time::Instant::now() + Duration::from_secs(10);
+        while engines() > 0 && std::time::Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(engines(), 0);
+        drop(plugin);
+    });
 }

@@ -1,6 +1,7 @@
 //! Programs ready to run, kept in memory.
 
-use std::collections::HashMap;
+use std::any::Any;
+use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -16,6 +17,9 @@ use super::workshop::{Workshop, refuse};
 use super::{Run, p1, p2};
 use crate::backend::Work;
 use crate::{Error, Kind, Program, Result};
+
+/// Plug-ins for which one component is kept linked.
+const MAX_OF_PLUGINS: usize = 16;
 
 /// Programs kept ready in memory.
 const MAX_READY: usize = 256;
@@ -38,10 +42,12 @@ impl Compiled {
 }
 
 /// A component, and what it becomes with all that any component may import.
-pub(super) struct Linked {
+pub(crate) struct Linked {
     pub(super) component: Component,
     /// Otherwise why it cannot be linked. A plug-in may import more.
     startable: Result<Startable, String>,
+    /// What plug-ins have linked it to. They find it again for as long as it is here.
+    of_plugins: Mutex<VecDeque<Arc<dyn Any + Send + Sync>>>,
     functions: OnceLock<Result<Functions, String>>,
 }
 
@@ -84,8 +90,16 @@ impl Linked {
         Self {
             component: component.clone(),
             startable: Startable::new(component, linker).map_err(|error| format!("{error:#}")),
+            of_plugins: Mutex::default(),
             functions: OnceLock::new(),
         }
+    }
+
+    /// Keeps what a plug-in has linked it to, in place of the oldest where there are many.
+    pub(super) fn keep(&self, linked: Arc<dyn Any + Send + Sync>) {
+        let mut kept = self.of_plugins.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.truncate(MAX_OF_PLUGINS - 1);
+        kept.push_front(linked);
     }
 
     /// What is ready to be instantiated.

@@ -144,7 +144,7 @@ fn start(compiled: Compiled, work: Work, job: Job) -> Result<Running> {
         },
         (Compiled::Component(linked), Work::Call(call)) => call::prepare(linked, job, call),
         (Compiled::Component(linked), Work::Serve(calls)) => session::prepare(linked, job, calls),
-        (Compiled::Component(linked), Work::Visit(visit)) => visit.prepare(&linked.component, job),
+        (Compiled::Component(linked), Work::Visit(visit)) => visit.prepare(&linked, job),
         (Compiled::Module(_), Work::Call(_) | Work::Serve(_) | Work::Visit(_)) => Err(Error::new(
             Kind::InvalidInput,
             format!(

@@ -1,21 +1,20 @@
 //! Plug-ins: components which the embedder calls with the types of its own language, and which call functions of the
 //! embedder's.
 
+use std::any::Any;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use wasmtime::component::{Component, Instance, InstancePre, Linker};
+use wasmtime::component::{Instance, InstancePre, Linker};
 use wasmtime::{Engine, Store};
 
+use super::compiled::Linked;
 use super::values::MAX_LIFTED;
 use super::workshop::refuse;
 use super::{HasProcess, ProcessState, Run, ending_of, fuel, p2};
 use crate::backend::{Job, Running};
 use crate::{Ending, Program, Result};
-
-/// Engines for which a plug-in is kept linked. A host has four.
-const MAX_LINKED: usize = 8;
 
 /// A component for [`Sandbox::with_plugin`](crate::Sandbox::with_plugin), with functions of the embedder's that it may
 /// import beside WASI. Cheap to clone.
@@ -24,7 +23,8 @@ pub struct Plugin<T: Send + 'static>(Arc<Inner<T>>);
 struct Inner<T: Send + 'static> {
     program: Program,
     link: Box<Link<T>>,
-    linked: Mutex<Vec<InstancePre<PluginState<T>>>>,
+    /// Kept by the hosts, so that a plug-in keeps nothing of them.
+    linked: Mutex<Vec<Weak<InstancePre<PluginState<T>>>>>,
 }
 
 type Link<T> = dyn Fn(&mut Linker<PluginState<T>>) -> wasmtime::Result<()> + Send + Sync;
@@ -38,7 +38,7 @@ pub struct PluginState<T> {
 impl<T: Send + 'static> Plugin<T> {
     /// A plug-in which may import what `link` adds, by `add_to_linker` of the bindings for its world. It is compiled
     /// and linked at its first use, and `link` called once for each engine that a host then has: for each combination
-    /// of metering and form of NaNs in its policies. A plug-in keeps the engines of hosts that it was used with.
+    /// of metering and form of NaNs in its policies.
     ///
     /// Functions of the embedder's run on the stack of the plug-in, with 2 MiB of it left to them, in which they end the
     /// whole process when they overflow it. The plug-in pays 1,000 units of fuel for a call which takes its data by
@@ -74,20 +74,20 @@ impl<T: Send + 'static> Plugin<T> {
         (Box::new(visiting), answer)
     }
 
-    fn linked(&self, component: &Component) -> wasmtime::Result<InstancePre<PluginState<T>>> {
-        let engine = component.engine();
+    fn linked(&self, component: &Linked) -> wasmtime::Result<Arc<InstancePre<PluginState<T>>>> {
+        let engine = component.component.engine();
         let mut linked = self.0.linked.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = linked.iter().find(|known| Engine::same(known.engine(), engine)) {
-            return Ok(known.clone());
+        linked.retain(|known| known.strong_count() > 0);
+        let mut known = linked.iter().filter_map(Weak::upgrade);
+        if let Some(known) = known.find(|known| Engine::same(known.engine(), engine)) {
+            return Ok(known);
         }
         let mut linker = Linker::new(engine);
         p2::add_to_linker(&mut linker)?;
         (self.0.link)(&mut linker)?;
-        let ready = linker.instantiate_pre(component)?;
-        if linked.len() == MAX_LINKED {
-            linked.remove(0);
-        }
-        linked.push(ready.clone());
+        let ready = Arc::new(linker.instantiate_pre(&component.component)?);
+        component.keep(Arc::clone(&ready) as Arc<dyn Any + Send + Sync>);
+        linked.push(Arc::downgrade(&ready));
         Ok(ready)
     }
 }
@@ -141,7 +141,7 @@ impl<T: Send + 'static> p2::HasState for PluginState<T> {
 /// What the embedder does with an instance.
 pub(crate) trait Visit: Send {
     /// Links `component`, and gives what runs it.
-    fn prepare(self: Box<Self>, component: &Component, job: Job) -> Result<Running>;
+    fn prepare(self: Box<Self>, component: &Linked, job: Job) -> Result<Running>;
 }
 
 /// What [`Visit`] came to, where it came to its end.
@@ -160,7 +160,7 @@ where
     R: Send + 'static,
     W: Visitor<T, R>,
 {
-    fn prepare(self: Box<Self>, component: &Component, job: Job) -> Result<Running> {
+    fn prepare(self: Box<Self>, component: &Linked, job: Job) -> Result<Running> {
         let linked = self.plugin.linked(component);
         let linked = linked.map_err(|error| refuse(&job.program, &error))?;
         Ok(Box::pin(self.run(linked, job)))
@@ -173,7 +173,7 @@ where
     R: Send + 'static,
     W: Visitor<T, R>,
 {
-    async fn run(self: Box<Self>, linked: InstancePre<PluginState<T>>, job: Job) -> Result<Ending> {
+    async fn run(self: Box<Self>, linked: Arc<InstancePre<PluginState<T>>>, job: Job) -> Result<Ending> {
         let Self { data, work, answer, .. } = *self;
         let (refusals, fuel, limit) = (Arc::clone(&job.refusals), fuel(&job), job.fuel);
         let p2 = p2::State::new(ProcessState::new(job));
