@@ -259,4 +259,7 @@ def _is_hashable(annotation):
 def _refuse(annotation):
     if isinstance(annotation, typing.TypeVar):
         raise Unsupported(f"the type variable {annotation} is not supported")
+    # As `palisade.script` calls the module of one.
+    if isinstance(annotation, type) and annotation.__module__ == "script":
+        raise Unsupported(f"the class {annotation.__qualname__} is not supported: make it a dataclass")
     raise Unsupported(f"the type {inspect.formatannotation(annotation)} is not supported")

@@ -14,12 +14,21 @@ def line(error):
     """One line: the type, what it says, and where in the script."""
     numbers = [number for frame, number in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == FILE]
     where = f" ({FILE}, line {numbers[-1]})" if numbers else ""
-    return f"{_name(error)}: {_message(error)}{where}"
+    return f"{_name(error)}: {_message(error)}{where}{_hint(error)}"
 
 
 def document(error):
     """Type, message and traceback, of the script's own frames only."""
     return {"type": _name(error), "message": _message(error), "traceback": _traceback(error)}
+
+
+def _hint(error):
+    """What to do about an error of a script which is made elsewhere, and to be run here."""
+    if isinstance(error, ModuleNotFoundError):
+        return "; of modules there are most of the standard library, and no others"
+    if isinstance(error, FileNotFoundError):
+        return "; a script is loaded without files, and its functions have those of the sandbox"
+    return ""
 
 
 def _name(error):

@@ -106,7 +106,16 @@ class Described(Scripts):
             ("x = 1\ndef f(:\n", "SyntaxError: invalid syntax (script.py, line 2): def f(:"),
             ("1 / 0", "ZeroDivisionError: division by zero (script.py, line 1)"),
             ("raise SystemExit(3)", "SystemExit: 3 (script.py, line 1)"),
-            ("import missing", "ModuleNotFoundError: No module named 'missing' (script.py, line 1)"),
+            (
+                "import missing",
+                "ModuleNotFoundError: No module named 'missing' (script.py, line 1); of modules there are most of the "
+                "standard library, and no others",
+            ),
+            (
+                "open('/no/such/file')",
+                "FileNotFoundError: [Errno 2] No such file or directory: '/no/such/file' (script.py, line 1); a script is "
+                "loaded without files, and its functions have those of the sandbox",
+            ),
         ]:
             with self.assertRaises(interpreter.Failed) as caught:
                 interpreter.describe(source)

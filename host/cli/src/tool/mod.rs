@@ -70,10 +70,13 @@ async fn get(host: &Host, reference: &str) -> Result<Tool, Failure> {
 
 /// The name that was given, or the file's.
 fn name_of(given: Option<String>, file: &Path) -> Result<String, Failure> {
-    let stem = || Some(file.file_stem()?.to_str()?.to_owned());
-    given
-        .or_else(stem)
-        .ok_or_else(|| Failure::invalid(format!("{file:?} gives no name to the tool: say one with --name")))
+    let is_taken = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
+    let stem = file.file_stem().and_then(|stem| stem.to_str());
+    let stem = stem.filter(|stem| stem.bytes().all(is_taken)).map(str::to_owned);
+    given.or(stem).ok_or_else(|| {
+        let message = format!("{file:?} gives no name of a-z, 0-9, - and _ to the tool: say one with --name");
+        Failure::invalid(message)
+    })
 }
 
 async fn call(host: &Host, call: ToolCall, config: &Config, format: Format) -> Result<u8, Failure> {

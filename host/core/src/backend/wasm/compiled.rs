@@ -105,7 +105,8 @@ impl Linked {
     /// What is ready to be instantiated.
     pub(super) fn startable(&self, program: &Program) -> Result<&Startable> {
         let startable = self.startable.as_ref();
-        startable.map_err(|why| refuse(program, &wasmtime::format_err!("{why}")))
+        let only = "only a plug-in may import more than WASI 0.2";
+        startable.map_err(|why| refuse(program, &wasmtime::format_err!("{only}: {why}")))
     }
 
     /// The names of what it imports.
