@@ -25,6 +25,9 @@ pub(crate) struct Control {
     busy: Mutex<(Duration, Option<Stopwatch>)>,
 }
 
+/// What the runtime and this take to come to a poll, about: who only yields would have it for nothing.
+const POLL: Duration = Duration::from_nanos(500);
+
 const RUN: u8 = 0;
 const STAND_STILL: u8 = 1;
 const END: u8 = 2;
@@ -188,7 +191,7 @@ impl<F: Future + Unpin> Future for Supervised<F> {
         let (spent, wall) = watch.elapsed();
         this.busy += spent;
         *this.control.measured() = (this.busy, None);
-        this.cpu.spend(spent);
+        this.cpu.spend(spent + POLL);
 
         match polled {
             Poll::Ready(value) => Poll::Ready((End::Finished(value), this.times(now + wall))),
@@ -224,6 +227,21 @@ mod tests {
         let (end, times) = program.await;
         assert!(matches!(end, End::TimedOut));
         assert_eq!(times.elapsed, Duration::from_secs(5));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_only_yields_uses_the_share_too() {
+        let yields = async {
+            for _ in 0..400_000 {
+                tokio::task::yield_now().await;
+            }
+        };
+        let cpu = Arc::new(CpuMeter::new(CpuShare::from_millicores(1)));
+        let limit = Duration::from_secs(3600);
+        let program = Supervised::new(Box::pin(yields), Arc::default(), Arc::clone(&cpu), limit);
+        let (_, times) = program.await;
+        // A burst of 100 ms is free, and each millisecond beyond it takes a second.
+        assert!(times.elapsed > Duration::from_secs(50), "{times:?}");
     }
 
     #[tokio::test(start_paused = true)]
