@@ -1,4 +1,4 @@
-//! The lock file of the registry: which component each name stands for.
+//! The list of the registry, which pins names to digests as a lock file does: what each name stands for.
 
 use std::io::{self, Write};
 use std::sync::Arc;
