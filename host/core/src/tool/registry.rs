@@ -27,6 +27,10 @@ use crate::{Error, Format, Kind, Program, Result, Sandbox};
 /// Tools that a registry takes.
 pub(super) const MAX_TOOLS: usize = 10_000;
 
+/// What the descriptions of the tools that are kept in memory may have as text, in bytes. There they take several times
+/// that.
+const MAX_DESCRIBED: usize = 64 << 20;
+
 /// How long a name is taken to stand for what it did: looking costs as much as a fifth of a small call.
 const FRESH: Duration = Duration::from_millis(1);
 
@@ -53,6 +57,8 @@ struct Known {
     index: Index,
     /// Those which were of use.
     tools: HashMap<Entry, Tool>,
+    /// What the descriptions of those have as text, in bytes.
+    described: usize,
     /// What names alone stand for now, and can be called.
     current: HashMap<String, Tool>,
 }
@@ -240,6 +246,7 @@ impl Tools {
         let digest = entry.interpreter.unwrap_or(entry.digest);
         let program = Program::stored(name, digest.0, &self.folder, entry.program_file()).map_err(unread)?;
         let description = self.folder.read(entry.description_file()).map_err(unread)?;
+        let described = description.len();
         let description: Description =
             serde_json::from_slice(&description).map_err(|error| damaged(name, &error.to_string()))?;
         let script = entry.script_file().map(|file| {
@@ -251,7 +258,7 @@ impl Tools {
             }
         });
         let tool = Tool::new(name, program, script.transpose()?, description)?;
-        self.lock().tools.insert(entry.clone(), tool.clone());
+        self.lock().keep(entry.clone(), tool.clone(), described);
         Ok(tool)
     }
 
@@ -332,6 +339,19 @@ impl Tools {
 
     fn lock(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    /// Keeps a tool, and forgets all others where that would be too much: they are read again when they are of use.
+    fn keep(&mut self, entry: Entry, tool: Tool, described: usize) {
+        if self.described + described > MAX_DESCRIBED {
+            self.tools.clear();
+            self.current.clear();
+            self.described = 0;
+        }
+        self.described += described;
+        self.tools.insert(entry, tool);
     }
 }
 
