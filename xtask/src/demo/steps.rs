@@ -285,7 +285,7 @@ pub(super) const STEPS: &[Step] = &[
         &["working_days"],
     ),
     step(
-        "Each call has an interpreter of its own, which starts in a millisecond",
+        "Each call has an interpreter of its own, and leaves nothing behind",
         &[
             "tool",
             "call",
