@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use palisade::policy::CallRequest;
-use palisade::{Bytes, Call, Ending, Host, Program, Tool};
+use palisade::{Bytes, Call, Ending, Host, Program, Tool, Tools};
 
 use crate::args::{ToolAction, ToolCall};
 use crate::config::Config;
@@ -70,10 +70,8 @@ async fn get(host: &Host, reference: &str) -> Result<Tool, Failure> {
 
 /// The name that was given, or the file's.
 fn name_of(given: Option<String>, file: &Path) -> Result<String, Failure> {
-    let is_taken = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
-    let stem = file.file_stem().and_then(|stem| stem.to_str());
-    let stem = stem.filter(|stem| stem.bytes().all(is_taken)).map(str::to_owned);
-    given.or(stem).ok_or_else(|| {
+    let stem = || file.file_stem()?.to_str().filter(|stem| Tools::is_name(stem));
+    given.or_else(|| stem().map(str::to_owned)).ok_or_else(|| {
         let message = format!("{file:?} gives no name of a-z, 0-9, - and _ to the tool: say one with --name");
         Failure::invalid(message)
     })

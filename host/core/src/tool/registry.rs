@@ -85,6 +85,12 @@ impl Tools {
         }
     }
 
+    /// Whether a tool may have this name: 1 to 64 characters of `a`-`z`, `0`-`9`, `-` and `_`.
+    pub fn is_name(name: &str) -> bool {
+        let is_taken = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
+        (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(is_taken)
+    }
+
     /// Adds a component under a name of up to 64 characters of `a`-`z`, `0`-`9`, `-` and `_`, and has the name stand
     /// for it from now on. What it stood for stays, by its digest. One which is there and disabled stays so.
     ///
@@ -398,8 +404,7 @@ impl Index {
 }
 
 pub(super) fn check_name(name: &str) -> Result<()> {
-    let is_taken = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
-    if (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(is_taken) {
+    if Tools::is_name(name) {
         return Ok(());
     }
     let name = shown(name, MAX_NAME);

@@ -98,12 +98,15 @@ fn ask(function: &str, arguments: Value) -> FunctionCall {
 
 /// What an interpreter is asked for what a script offers.
 pub(super) fn describe(interpreter: &Tool, source: &str) -> Result<FunctionCall> {
-    for function in [DESCRIBE, CALL] {
-        if interpreter.interpreter().is_some() || interpreter.function(function).is_err() {
-            let name = interpreter.name();
-            let message = format!("the tool {name:?} is no interpreter: it offers no {function:?}");
-            return Err(Error::new(Kind::InvalidInput, message));
-        }
+    // A script has functions of any name, and interprets nothing.
+    let is_script = interpreter.interpreter().is_some();
+    let missing = [DESCRIBE, CALL]
+        .into_iter()
+        .find(|name| is_script || interpreter.function(name).is_err());
+    if let Some(missing) = missing {
+        let name = interpreter.name();
+        let message = format!("the tool {name:?} is no interpreter: it offers no {missing:?}");
+        return Err(Error::new(Kind::InvalidInput, message));
     }
     if source.len() > MAX_SOURCE {
         let message = format!("the script has {} bytes; at most {MAX_SOURCE} are taken", source.len());

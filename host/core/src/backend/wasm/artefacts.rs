@@ -46,7 +46,7 @@ impl Artefacts {
 
     /// The artefact stored under `key`, checked; `None` where there is none, or a damaged one.
     pub(crate) fn find(&self, key: &str) -> Option<File> {
-        let mut file = open_nofollow(&self.folder, &file_name(key)).ok()?;
+        let mut file = open_nofollow(&self.folder, &file_name(key), OpenOptions::new().read(true)).ok()?;
         if self.is_whole(key, &mut file).unwrap_or(false) {
             return Some(file);
         }
@@ -88,12 +88,9 @@ impl Artefacts {
 
     /// The file which says in what state an artefact was whole, made where there is none.
     fn record(&self, key: &str) -> io::Result<File> {
-        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).mode(0o600);
-        options.custom_flags(flags.bits() as i32);
-        let record = self.folder.open_with(record_name(key), &options);
-        record.map(cap_std::fs::File::into_std)
+        open_nofollow(&self.folder, &record_name(key), &mut options)
     }
 
     /// Removes what is stored under `key`.
@@ -182,10 +179,10 @@ fn state(metadata: &std::fs::Metadata) -> Option<String> {
     ))
 }
 
-fn open_nofollow(folder: &Dir, name: &str) -> io::Result<File> {
+fn open_nofollow(folder: &Dir, name: &str, options: &mut OpenOptions) -> io::Result<File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let options = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).clone();
-    folder.open_with(name, &options).map(cap_std::fs::File::into_std)
+    let options = options.custom_flags(flags.bits() as i32);
+    folder.open_with(name, options).map(cap_std::fs::File::into_std)
 }
 
 /// Whether a file of `length` bytes ends in the digest of the rest.

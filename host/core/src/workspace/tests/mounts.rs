@@ -140,12 +140,12 @@ fn a_link_where_a_mount_point_lies_is_covered() {
 #[test]
 fn programs_get_the_mounts_as_they_were_spelled_and_the_root() {
     let world = World::with(
-        &[("data", "d", Access::ReadOnly), ("/work/in", "w", Access::ReadWrite)],
+        &[("data", "d", Access::ReadOnly), ("/job/in", "w", Access::ReadWrite)],
         AMPLE,
     );
     let preopens = world.workspace.preopens(&world.refusals).unwrap();
     let names: Vec<_> = preopens.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["/", "data", "/work/in"]);
+    assert_eq!(names, ["/", "data", "/job/in"]);
     assert!(preopens[0].1.is_same(&world.root));
     preopens[2].1.put("x", b"");
     assert!(world.host("w/x").exists());
