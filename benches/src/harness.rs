@@ -73,13 +73,15 @@ pub(crate) fn pairs(
         .collect()
 }
 
-/// Microseconds that one of `count` repetitions takes.
-pub(crate) fn time_each(count: u32, mut repetition: impl FnMut() -> Result<()>) -> Result<f64> {
-    let start = Instant::now();
-    for _ in 0..count {
-        repetition()?;
-    }
-    Ok(micros(start.elapsed()) / f64::from(count))
+/// Microseconds that one of `count` repetitions takes, when one task awaits each after the other.
+pub(crate) fn time_each<T>(count: u32, mut repetition: impl AsyncFnMut() -> Result<T>) -> Result<f64> {
+    wait(async {
+        let start = Instant::now();
+        for _ in 0..count {
+            repetition().await?;
+        }
+        Ok(micros(start.elapsed()) / f64::from(count))
+    })
 }
 
 /// The runtime which both sides run in.

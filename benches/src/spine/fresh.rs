@@ -5,7 +5,7 @@ use palisade::Program;
 use wasmtime::Result;
 
 use crate::floor::{self, ComponentProgram, CoreProgram, Run};
-use crate::harness::{Measurement, Settings, pairs, time_each, wait};
+use crate::harness::{Measurement, Settings, pairs, time_each};
 use crate::ours::Ours;
 
 /// A core module which does nothing but one call of WASI.
@@ -34,15 +34,13 @@ pub(super) fn run(settings: Settings) -> Result<Vec<Measurement>> {
         let granted = ours.admit(seen)?;
         let measured = pairs(
             settings,
-            || time_each(REPETITIONS, || wait(ours.run(&program, &[], &granted)).map(drop)),
+            || time_each(REPETITIONS, async || ours.run(&program, &[], &granted).await),
             || {
-                time_each(REPETITIONS, || {
-                    wait(core.run(&Run {
-                        args: &["small"],
-                        directory: Some(directory.path()),
-                    }))
-                    .map(drop)
-                })
+                let run = Run {
+                    args: &["small"],
+                    directory: Some(directory.path()),
+                };
+                time_each(REPETITIONS, async || core.run(&run).await)
             },
         )?;
         results.push(Measurement::from_pairs(name, "µs", GOAL, &measured));
@@ -54,17 +52,13 @@ pub(super) fn run(settings: Settings) -> Result<Vec<Measurement>> {
     let granted = ours.admit(Some(directory.path()))?;
     let measured = pairs(
         settings,
-        || {
-            time_each(REPETITIONS / 4, || {
-                wait(ours.run(&program, &args[1..], &granted)).map(drop)
-            })
-        },
+        || time_each(REPETITIONS / 4, async || ours.run(&program, &args[1..], &granted).await),
         || {
             let run = Run {
                 args: &args,
                 directory: Some(directory.path()),
             };
-            time_each(REPETITIONS / 4, || wait(floor_component.run(&run)).map(drop))
+            time_each(REPETITIONS / 4, async || floor_component.run(&run).await)
         },
     )?;
     results.push(Measurement::from_pairs(

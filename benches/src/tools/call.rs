@@ -31,15 +31,11 @@ pub(super) fn run(settings: Settings) -> Result<Vec<Measurement>> {
         let measured = pairs(
             settings,
             || {
-                time_each(repetitions, || {
-                    wait(call(&ours, &sandbox, "echo", "echo", &arguments)).map(drop)
+                time_each(repetitions, async || {
+                    call(&ours, &sandbox, "echo", "echo", &arguments).await
                 })
             },
-            || {
-                time_each(repetitions, || {
-                    wait(echo.call::<_, (String,)>((text.clone(),))).map(drop)
-                })
-            },
+            || time_each(repetitions, async || echo.call::<_, (String,)>((text.clone(),)).await),
         )?;
         ensure!(
             wait(call(&ours, &sandbox, "echo", "echo", &arguments))? == text,
@@ -70,12 +66,8 @@ fn with_fresh_sandbox(settings: Settings, ours: &Ours, echo: &Tool<StoreLimits>)
     };
     let measured = pairs(
         settings,
-        || time_each(REPETITIONS, || wait(fresh())),
-        || {
-            time_each(REPETITIONS, || {
-                wait(echo.call::<_, (String,)>((text.clone(),))).map(drop)
-            })
-        },
+        || time_each(REPETITIONS, fresh),
+        || time_each(REPETITIONS, async || echo.call::<_, (String,)>((text.clone(),)).await),
     )?;
     Ok(Measurement::from_pairs(
         "call in a fresh sandbox, echo of 32 B",
@@ -95,13 +87,13 @@ fn shipped(settings: Settings, ours: &Ours, engine: &wasmtime::Engine) -> Result
     let measured = pairs(
         settings,
         || {
-            time_each(REPETITIONS / 4, || {
-                wait(call(ours, &sandbox, "files", "diff-texts", &arguments)).map(drop)
+            time_each(REPETITIONS / 4, async || {
+                call(ours, &sandbox, "files", "diff-texts", &arguments).await
             })
         },
         || {
-            time_each(REPETITIONS / 4, || {
-                wait(files.call::<_, (String,)>(("one\n", "two\n", None::<u32>))).map(drop)
+            time_each(REPETITIONS / 4, async || {
+                files.call::<_, (String,)>(("one\n", "two\n", None::<u32>)).await
             })
         },
     )?;

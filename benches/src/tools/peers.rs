@@ -31,8 +31,8 @@ pub(super) fn run(settings: Settings, program: &Path) -> Result<Vec<Measurement>
         let fresh = pairs(
             settings,
             || {
-                time_each(repetitions, || {
-                    let outcome = wait(sandbox.call(Call::new(&echo, "echo", arguments.clone())))?;
+                time_each(repetitions, async || {
+                    let outcome = sandbox.call(Call::new(&echo, "echo", arguments.clone())).await?;
                     ensure!(outcome.is_success(), "the call ended with {:?}", outcome.ending);
                     Ok(())
                 })

@@ -1,19 +1,17 @@
-//! Calls of one instance which is kept, each after the other, by a task of the runtime. The floor is a call with the types
-//! of the language in an instance which is kept as well, by such a task too.
+//! Calls of one instance which is kept, each after the other. The floor is a call with the types of the language in an
+//! instance which is kept as well.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use palisade::policy::CallRequest;
 use palisade::{Bytes, Sandbox, Session, Tool};
 use serde_json::json;
-use tokio::sync::Mutex;
 use wasmtime::component::Component;
 use wasmtime::{Result, StoreLimits, ensure};
 
 use super::ECHO;
 use crate::floor;
-use crate::harness::{Measurement, Settings, micros, pairs, wait};
+use crate::harness::{Measurement, Settings, pairs, time_each, wait};
 use crate::ours::Ours;
 
 const REPETITIONS: u32 = 5000;
@@ -30,20 +28,11 @@ pub(super) fn run(settings: Settings) -> Result<Vec<Measurement>> {
     [("32 B", 32), ("64 KiB", 64 << 10)]
         .map(|(size, length)| {
             let text = "x".repeat(length);
-            let kept = Arc::new(Mutex::new(wait(bare.keep::<(String,), (String,)>())?));
+            let mut kept = wait(bare.keep::<(String,), (String,)>())?;
             let measured = pairs(
                 settings,
                 || time(&open(&sandbox, &echo)?, &text, REPETITIONS),
-                || {
-                    let (kept, text) = (Arc::clone(&kept), text.clone());
-                    in_a_task(async move {
-                        let (mut kept, started) = (kept.lock_owned().await, Instant::now());
-                        for _ in 0..REPETITIONS {
-                            kept.call((text.clone(),)).await?;
-                        }
-                        Ok(micros(started.elapsed()) / f64::from(REPETITIONS))
-                    })
-                },
+                || time_each(REPETITIONS, async || kept.call((text.clone(),)).await),
             )?;
             let name = format!("call in a session, echo of {size}");
             Ok(Measurement::from_pairs(name, "µs", GOAL, &measured))
@@ -53,29 +42,18 @@ pub(super) fn run(settings: Settings) -> Result<Vec<Measurement>> {
 }
 
 /// A session of its own for each measurement, since limits of output are for all calls of one.
-pub(super) fn open(sandbox: &Sandbox, echo: &Tool) -> Result<Arc<Session>> {
-    let session = sandbox.open_session(echo, Duration::from_secs(60), &CallRequest::default())?;
-    Ok(Arc::new(session))
+pub(super) fn open(sandbox: &Sandbox, echo: &Tool) -> Result<Session> {
+    Ok(sandbox.open_session(echo, Duration::from_secs(60), &CallRequest::default())?)
 }
 
 /// Microseconds of one of so many calls in a session, the first of which does not count.
-pub(super) fn time(session: &Arc<Session>, text: &str, repetitions: u32) -> Result<f64> {
-    let (session, arguments) = (Arc::clone(session), json!({ "text": text }));
-    in_a_task(async move {
-        let call = async || {
-            let outcome = session.call("echo", arguments.clone(), Bytes::Base64).await?;
-            ensure!(outcome.is_success(), "the call ended with {:?}", outcome.ending);
-            Ok(())
-        };
-        call().await?;
-        let started = Instant::now();
-        for _ in 0..repetitions {
-            call().await?;
-        }
-        Ok(micros(started.elapsed()) / f64::from(repetitions))
-    })
-}
-
-fn in_a_task<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
-    wait(tokio::spawn(work))?
+pub(super) fn time(session: &Session, text: &str, repetitions: u32) -> Result<f64> {
+    let arguments = json!({ "text": text });
+    let call = async || {
+        let outcome = session.call("echo", arguments.clone(), Bytes::Base64).await?;
+        ensure!(outcome.is_success(), "the call ended with {:?}", outcome.ending);
+        Ok(())
+    };
+    wait(call())?;
+    time_each(repetitions, call)
 }
