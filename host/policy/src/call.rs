@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::{ByteSize, EnvPattern, time};
+use crate::{ByteSize, EnvPattern, Limits, time};
 
 /// What one call of a tool has of its sandbox: never more than the sandbox, often less.
 ///
@@ -111,6 +111,18 @@ impl CallLimits {
             fuel: least(self.fuel, other.fuel),
             time: least(self.time, other.time),
             output: least(self.output, other.output),
+        }
+    }
+
+    /// The limits of a call in a sandbox which has these: the lesser of both.
+    #[must_use]
+    pub fn within(self, limits: &Limits) -> Limits {
+        Limits {
+            memory: self.memory.map_or(limits.memory, |own| own.min(limits.memory)),
+            fuel: least(self.fuel, limits.fuel),
+            time: self.time.map_or(limits.time, |own| own.min(limits.time)),
+            output: self.output.map_or(limits.output, |own| own.min(limits.output)),
+            ..limits.clone()
         }
     }
 

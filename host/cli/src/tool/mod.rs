@@ -118,6 +118,11 @@ async fn call(host: &Host, call: ToolCall, config: &Config, format: Format) -> R
     if let Some(value) = &outcome.value {
         report::print_json(value);
     }
-    run::tell(&outcome, sandbox.limits(), None, usage);
+    let granted = sandbox.grants().tools.judge(tool.name(), &function.name);
+    let limits = granted.map_or_else(
+        |_| sandbox.limits().clone(),
+        |granted| granted.limits.within(sandbox.limits()),
+    );
+    run::tell(&outcome, &limits, None, usage);
     Ok(code)
 }

@@ -67,6 +67,14 @@ fn what_goes_wrong_has_its_code_and_one_clear_line() {
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(error.lines().all(|line| line.starts_with("palisade: ")), "{error}");
     }
+    let policy = palisade.state.path().join("policy.toml");
+    std::fs::write(
+        &policy,
+        "tools = [{ name = 'text', limits = { fuel = 2 } }]\nlimits.fuel = 1_000",
+    )
+    .unwrap();
+    let call = ["--policy", policy.to_str().unwrap(), "text", "count", "text=x"];
+    palisade.expect(&[&["tool", "call"], &call[..]].concat(), 137, &["limit of fuel (2)"]);
     let error = palisade.answer(&["files", "read", "path=/none"], 1);
     assert!(error.as_str().is_some_and(|error| error.contains("/none")), "{error}");
 }
