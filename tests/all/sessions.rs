@@ -1,9 +1,12 @@
 //! Sessions: an instance which is kept between calls.
 
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use palisade::policy::{ByteSize, CallLimits, CallRequest, LimitsRequest, Policy};
-use palisade::{Bytes, Ending, Kind, Limit, Outcome, Sandbox, SandboxSpec, Session, Tool};
+use palisade::{Bytes, Ending, Kind, Limit, Outcome, Sandbox, SandboxSpec, Session, State, Tool};
 use palisade_tests::*;
 use serde_json::{Value, json};
 
@@ -125,6 +128,30 @@ async fn it_ends_when_nobody_calls_it() {
     assert_eq!(error.kind(), Kind::Conflict, "{error}");
 }
 
+/// Who calls it runs it, so that a caller who goes away leaves a call to be run by somebody else.
+#[tokio::test]
+async fn a_call_which_nobody_waits_for_goes_on_and_a_dropped_session_ends() {
+    let sandbox = sandbox(spec());
+    let session = open(&sandbox, LONG).await;
+    let sleep = call(&session, "sleep", json!({"nanoseconds": 200_000_000}));
+    tokio::time::timeout(Duration::from_millis(20), sleep)
+        .await
+        .unwrap_err();
+    let started = Instant::now();
+    assert_eq!(count(&session).await, 1);
+    assert!(started.elapsed() > Duration::from_millis(100), "it did not wait");
+    let sleep = call(&session, "sleep", json!({"nanoseconds": 200_000_000}));
+    tokio::time::timeout(Duration::from_millis(20), sleep)
+        .await
+        .unwrap_err();
+    drop(session);
+    assert_eq!(sandbox.processes().len(), 1);
+    while !sandbox.processes().is_empty() {
+        assert!(started.elapsed() < Duration::from_secs(20), "it goes on");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 #[tokio::test]
 async fn its_limits_are_for_all_its_calls() {
     let fuel = LimitsRequest {
@@ -213,4 +240,182 @@ async fn a_policy_says_which_of_its_functions_are_called() {
         .open_session(&tool().await, LONG, &CallRequest::default())
         .unwrap_err();
     assert_eq!(error.kind(), Kind::Denied, "{error}");
+}
+
+/// A call which is begun, and then not polled.
+async fn begin<F: Future + Unpin>(call: &mut F) {
+    let polled = std::future::poll_fn(|context| Poll::Ready(Pin::new(&mut *call).poll(context).is_ready()));
+    assert!(!polled.await, "it ended at once");
+}
+
+async fn soon<F: Future>(future: F) -> F::Output {
+    let ended = tokio::time::timeout(Duration::from_secs(10), future).await;
+    ended.expect("it does not end")
+}
+
+/// Nothing depends on a caller who goes on to poll: neither limits, nor a kill, nor other callers.
+#[tokio::test]
+async fn a_call_which_is_begun_and_not_polled_ends_all_the_same() {
+    let time = LimitsRequest {
+        time: Some(Duration::from_millis(400)),
+        ..LimitsRequest::default()
+    };
+    let limited = limited(time);
+    let session = open(&limited, LONG).await;
+    assert_eq!(count(&session).await, 1);
+    let mut spinning = Box::pin(session.call("spin", json!({}), Bytes::Base64));
+    begin(&mut spinning).await;
+    let error = soon(session.call("count", json!({}), Bytes::Base64)).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Conflict, "{error}");
+    assert!(limited.processes().is_empty());
+    spinning.await.unwrap().reaches(Limit::Time);
+
+    let sandbox = sandbox(spec());
+    let session = open(&sandbox, LONG).await;
+    assert_eq!(count(&session).await, 1);
+    let mut spinning = Box::pin(session.call("spin", json!({}), Bytes::Base64));
+    begin(&mut spinning).await;
+    soon(sandbox.stop()).await.unwrap();
+    assert_eq!((sandbox.processes().len(), sandbox.usage().memory.as_bytes()), (0, 0));
+    assert_eq!(spinning.await.unwrap().ending, Ending::Killed);
+}
+
+#[tokio::test]
+async fn a_call_which_waits_for_its_turn_and_is_not_polled_keeps_no_session_alive() {
+    let sandbox = sandbox(spec());
+    let session = open(&sandbox, LONG).await;
+    assert_eq!(count(&session).await, 1);
+    let mut first = Box::pin(session.call("sleep", json!({"nanoseconds": 50_000_000}), Bytes::Base64));
+    let mut second = Box::pin(session.call("count", json!({}), Bytes::Base64));
+    begin(&mut first).await;
+    begin(&mut second).await;
+    first.await.unwrap();
+    soon(sandbox.stop()).await.unwrap();
+    assert_eq!(second.await.unwrap_err().kind(), Kind::Conflict);
+}
+
+#[test]
+fn a_session_ends_with_the_runtime_that_opened_it() {
+    let runtime = || tokio::runtime::Runtime::new().unwrap();
+    let first = runtime();
+    let (sandbox, session) = first.block_on(async {
+        let sandbox = sandbox(spec());
+        let session = open(&sandbox, LONG).await;
+        assert_eq!(count(&session).await, 1);
+        (sandbox, session)
+    });
+    drop(first);
+    runtime().block_on(async {
+        soon(sandbox.stop()).await.unwrap();
+        assert_eq!((sandbox.processes().len(), sandbox.usage().memory.as_bytes()), (0, 0));
+        let error = soon(session.call("count", json!({}), Bytes::Base64)).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::Conflict, "{error}");
+    });
+}
+
+#[test]
+fn a_session_can_be_called_from_outside_its_runtime() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (sandbox, session) = runtime.block_on(async {
+        let sandbox = sandbox(spec());
+        let session = open(&sandbox, LONG).await;
+        (sandbox, session)
+    });
+    let mut sleep = Box::pin(session.call("sleep", json!({"nanoseconds": 20_000_000}), Bytes::Base64));
+    let mut context = Context::from_waker(Waker::noop());
+    let started = Instant::now();
+    while sleep.as_mut().poll(&mut context).is_pending() {
+        assert!(started.elapsed() < Duration::from_secs(10), "it does not end");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(sandbox.state(), State::Running);
+}
+
+#[tokio::test]
+async fn calls_which_are_refused_or_wait_for_their_turn_are_calls() {
+    let sandbox = sandbox(spec());
+    let session = open(&sandbox, Duration::from_millis(200)).await;
+    for _ in 0..10 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let error = session.call("count", json!({"x": 1}), Bytes::Base64).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::InvalidInput, "{error}");
+    }
+    let session = open(&sandbox, Duration::ZERO).await;
+    let sleep = session.call("sleep", json!({"nanoseconds": 50_000_000}), Bytes::Base64);
+    let count = session.call("count", json!({}), Bytes::Base64);
+    let (sleep, count) = tokio::join!(sleep, count);
+    // Nobody has to be quicker than a session which ends as soon as nobody calls it.
+    if sleep.is_ok() {
+        assert_eq!(count.unwrap().value, Some(json!(1)));
+    }
+}
+
+#[tokio::test]
+async fn making_the_instance_is_no_part_of_the_first_call() {
+    const STARTS: &str = r#"(component
+        (core module $m
+            (func $init (local i32) (local.set 0 (i32.const 2000000))
+                (loop $more (local.set 0 (i32.sub (local.get 0) (i32.const 1)))
+                    (br_if $more (i32.gt_s (local.get 0) (i32.const 0)))))
+            (start $init)
+            (func (export "f")))
+        (core instance $i (instantiate $m))
+        (func (export "f") (canon lift (core func $i "f"))))"#;
+    let tool = host().tools().add("starts", wat("starts", STARTS)).await.unwrap();
+    let sandbox = sandbox(spec());
+    let session = sandbox.open_session(&tool, LONG, &CallRequest::default()).unwrap();
+    let first = call(&session, "f", json!({})).await.usage;
+    assert_eq!(first.fuel, call(&session, "f", json!({})).await.usage.fuel);
+}
+
+/// Calls which are dropped at all times, suspensions, stops and idle times: the table becomes empty, and nothing is held.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn whatever_is_done_with_sessions_nothing_of_them_stays() {
+    let tool = tool().await;
+    for round in 0..40_u64 {
+        let sandbox = sandbox(spec());
+        let idle = Duration::from_millis(round % 7 * 3);
+        let session = Arc::new(sandbox.open_session(&tool, idle, &CallRequest::default()).unwrap());
+        let callers: Vec<_> = (0..6)
+            .map(|caller| tokio::spawn(drop_calls(Arc::clone(&session), caller, round)))
+            .collect();
+        drop(session);
+        for step in 0..6 {
+            tokio::time::sleep(Duration::from_micros(round * 7 % 900)).await;
+            let turned = if step % 2 == 0 {
+                sandbox.suspend()
+            } else {
+                sandbox.resume()
+            };
+            turned.unwrap();
+        }
+        if round % 3 == 0 {
+            soon(sandbox.stop()).await.unwrap();
+        }
+        for caller in callers {
+            soon(caller).await.unwrap();
+        }
+        let started = Instant::now();
+        while !sandbox.processes().is_empty() {
+            assert!(started.elapsed() < Duration::from_secs(10), "round {round} goes on");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        assert_eq!(
+            (sandbox.usage().memory.as_bytes(), sandbox.usage().processes),
+            (0, 0),
+            "round {round}"
+        );
+    }
+}
+
+async fn drop_calls(session: Arc<Session>, caller: u64, round: u64) {
+    for turn in 0..8 {
+        let (function, arguments) = match (caller + turn) % 3 {
+            0 => ("count", json!({})),
+            1 => ("sleep", json!({"nanoseconds": 500_000})),
+            _ => ("work", json!({"rounds": 100_000})),
+        };
+        let patience = Duration::from_micros((caller * 37 + turn * 411 + round * 13) % 3000);
+        let _ = tokio::time::timeout(patience, session.call(function, arguments, Bytes::Base64)).await;
+    }
 }

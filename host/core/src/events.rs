@@ -107,6 +107,11 @@ impl Bus {
         }
     }
 
+    /// How many listen.
+    pub(crate) fn listeners(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.subscribers)
+    }
+
     pub(crate) fn subscribe(&self) -> Events {
         self.subscribers.fetch_add(1, Ordering::AcqRel);
         Events {

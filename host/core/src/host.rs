@@ -147,6 +147,7 @@ impl Host {
         let sandbox = Sandbox::new(
             id,
             Arc::downgrade(&self.inner),
+            self.inner.bus.listeners(),
             self.inner.state.scratch(),
             Arc::clone(&admission.0),
         )?;

@@ -55,6 +55,7 @@ mod limits;
 mod outcome;
 mod process;
 mod program;
+mod record;
 mod sandbox;
 mod session;
 mod spec;

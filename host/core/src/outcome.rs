@@ -70,3 +70,19 @@ pub struct Usage {
     /// Bytes it wrote to files, standard output and standard error.
     pub written: ByteSize,
 }
+
+impl Usage {
+    /// What was used since `before`; the peak of memory is that of all the time.
+    pub(crate) fn since(&self, before: &Self) -> Self {
+        let bytes =
+            |now: ByteSize, before: ByteSize| ByteSize::from_bytes(now.as_bytes().saturating_sub(before.as_bytes()));
+        Self {
+            fuel: self.fuel.map(|now| now.saturating_sub(before.fuel.unwrap_or(0))),
+            host_time: self.host_time.saturating_sub(before.host_time),
+            elapsed: self.elapsed.saturating_sub(before.elapsed),
+            peak_memory: self.peak_memory,
+            read: bytes(self.read, before.read),
+            written: bytes(self.written, before.written),
+        }
+    }
+}

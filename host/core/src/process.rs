@@ -1,44 +1,39 @@
 //! One program which runs in a sandbox.
 
+use std::future::poll_fn;
 use std::iter;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 
 use palisade_policy::{ByteSize, FileAccess, Metering};
-use serde_json::Value;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
-use crate::backend::{Job, Meter, Preparing, Work};
+use crate::backend::{Ended, Job, Preparing, Running};
 use crate::events::{Event, Reports};
-use crate::limits::{Limit, Refusals};
-use crate::stdio::{GuestInput, GuestOutput, OutputBudget, PipeReader};
-use crate::supervise::{Control, End, Supervised, Times};
+use crate::limits::Limit;
+use crate::record::Record;
+use crate::stdio::{GuestInput, GuestOutput, Outputs, PipeReader, Pipes};
+use crate::supervise::{End, Supervised};
 use crate::{Command, Ending, Error, Kind, Outcome, ProcessId, Result, Sandbox, Usage, host};
 
 /// A program which runs on a task of its own. Dropping this leaves it running; its sandbox ends it.
 #[derive(Debug)]
 pub struct Process {
+    sandbox: Sandbox,
     id: ProcessId,
-    control: Arc<Control>,
     task: JoinHandle<Result<Outcome>>,
     pipes: Pipes,
 }
 
-/// The reading ends of piped output.
-#[derive(Debug, Default)]
-pub(crate) struct Pipes {
-    pub stdout: Option<PipeReader>,
-    pub stderr: Option<PipeReader>,
-}
-
 impl Process {
-    pub(crate) fn new(launch: Launch, pipes: Pipes) -> Self {
-        let (id, control) = (launch.process, Arc::clone(&launch.control));
+    pub(crate) fn new(launch: Box<Launch>, job: Box<Job>, pipes: Pipes) -> Self {
+        let (sandbox, id) = (launch.sandbox.clone(), launch.process);
         Self {
+            sandbox,
             id,
-            control,
-            task: tokio::spawn(launch.run()),
+            task: tokio::spawn(launch.run(job)),
             pipes,
         }
     }
@@ -60,7 +55,7 @@ impl Process {
 
     /// Ends it. Harmless when it has ended.
     pub fn kill(&self) {
-        self.control.kill();
+        self.sandbox.kill(self.id);
     }
 
     /// Waits for its end. Pipes which nobody took are closed first.
@@ -81,10 +76,11 @@ pub(crate) struct Launch {
     host: Arc<host::Inner>,
     process: ProcessId,
     program: Arc<str>,
-    control: Arc<Control>,
-    preparing: Option<Preparing>,
-    time: Duration,
-    record: Record,
+    metering: Metering,
+    supervised: Supervised,
+    record: Arc<Record>,
+    /// What was told of its usage.
+    told: Usage,
     progress: Progress,
 }
 
@@ -96,26 +92,13 @@ enum Progress {
     Finished,
 }
 
-/// Where what a process does is written down.
-struct Record {
-    metering: Metering,
-    meter: Arc<Meter>,
-    refusals: Arc<Refusals>,
-    stdout: GuestOutput,
-    stderr: GuestOutput,
-    answer: Option<Arc<OnceLock<Value>>>,
-}
-
 impl Launch {
-    pub(crate) fn new(sandbox: &Sandbox, command: Command) -> Result<(Self, Pipes)> {
+    pub(crate) fn new(sandbox: &Sandbox, command: Command) -> Result<(Box<Self>, Box<Job>, Pipes)> {
         check_args(&command)?;
         let host = sandbox.host()?;
-        let (grants, limits) = (sandbox.grants(), sandbox.limits());
-        let granted = command.granted.as_ref();
+        let (grants, granted) = (sandbox.grants(), command.granted.as_ref());
         let own = granted.map(|granted| granted.limits).unwrap_or_default();
-        let output = own.output.map_or(limits.output, |output| output.min(limits.output));
-        let time = own.time.map_or(limits.time, |time| time.min(limits.time));
-        let fuel = [own.fuel, limits.fuel].into_iter().flatten().min();
+        let limits = own.within(sandbox.limits());
         let is_seen = |name: &str| granted.is_none_or(|granted| granted.allows_env(name));
         let env = sandbox
             .env()
@@ -125,25 +108,14 @@ impl Launch {
             .collect();
         let files = granted.map_or(FileAccess::ReadWrite, |granted| granted.files);
         let workspace = sandbox.workspace().narrowed(files);
-        let max_memory = own.memory.map_or(u64::MAX, ByteSize::as_bytes);
-        let control = Arc::new(Control::default());
-        let process = sandbox.enter(&control)?;
-        let budget = OutputBudget::new(output.as_bytes());
-        let (stdout, stdout_reader) = GuestOutput::new(command.stdout.0, command.stdout.1, &budget);
-        let (stderr, stderr_reader) = GuestOutput::new(command.stderr.0, command.stderr.1, &budget);
-        let record = Record {
-            metering: grants.metering,
-            meter: Arc::default(),
-            refusals: Arc::default(),
-            stdout: stdout.clone(),
-            stderr: stderr.clone(),
-            answer: match &command.work {
-                Work::Call(call) => Some(Arc::clone(&call.answer)),
-                Work::Run | Work::Serve(_) | Work::Visit(_) => None,
-            },
-        };
+        let (outputs, pipes) = Outputs::new(command.stdout.0, command.stderr.0, limits.output.as_bytes());
+        let record = Arc::new(Record {
+            outputs,
+            ..Record::default()
+        });
+        let process = sandbox.enter(&record)?;
         let program = command.name;
-        let job = Job {
+        let job = Box::new(Job {
             program: command.program,
             work: command.work,
             name: Arc::clone(&program),
@@ -151,41 +123,31 @@ impl Launch {
             env,
             workspace,
             stdin: GuestInput::new(command.stdin.0, command.stdin.1),
-            stdout,
-            stderr,
+            stdout: GuestOutput::stdout(&record, command.stdout.1),
+            stderr: GuestOutput::stderr(&record, command.stderr.1),
             clocks: grants.clocks,
             random: grants.random,
             metering: grants.metering,
             nans: grants.nans,
-            fuel,
-            max_memory,
-            max_answer: output.as_bytes(),
+            fuel: limits.fuel,
+            max_memory: limits.memory.as_bytes(),
+            max_answer: limits.output.as_bytes(),
             memory: Arc::clone(sandbox.memory()),
-            refusals: Arc::clone(&record.refusals),
-            meter: Arc::clone(&record.meter),
-            control: Arc::clone(&control),
+            record: Arc::clone(&record),
             reports: Reports::new(&host, sandbox.id(), process, Arc::clone(&program)),
-        };
-        let progress = Progress::Preparing;
-        let preparing = Some(host.backend().prepare(job));
-        let launch = Self {
+        });
+        let launch = Box::new(Self {
             sandbox: sandbox.clone(),
             host,
             process,
             program,
-            control,
-            preparing,
-            time,
+            metering: grants.metering,
+            supervised: Supervised::new(limits.time),
             record,
-            progress,
-        };
-        Ok((
-            launch,
-            Pipes {
-                stdout: stdout_reader,
-                stderr: stderr_reader,
-            },
-        ))
+            told: Usage::default(),
+            progress: Progress::Preparing,
+        });
+        Ok((launch, job, pipes))
     }
 
     /// The number of the process.
@@ -193,14 +155,34 @@ impl Launch {
         self.process
     }
 
-    pub(crate) async fn run(mut self) -> Result<Outcome> {
-        let preparing = self.preparing.take().expect("a launch runs once");
-        let prepared = match preparing {
+    /// When it, or the latest part of it, ended.
+    pub(crate) fn ended(&self) -> Option<Instant> {
+        self.supervised.ended()
+    }
+
+    /// Leaves what it used so far out of the next outcome.
+    pub(crate) fn skip_usage(&mut self) {
+        self.told = self.usage();
+    }
+
+    /// What takes place in it.
+    pub(crate) fn record(&self) -> &Arc<Record> {
+        &self.record
+    }
+
+    pub(crate) async fn run(mut self: Box<Self>, job: Box<Job>) -> Result<Outcome> {
+        let ended = self.start(job).await?;
+        Ok(self.finish(ended))
+    }
+
+    /// Does what the job says.
+    pub(crate) async fn start(&mut self, job: Box<Job>) -> Result<Ended> {
+        let prepared = match self.host.backend().prepare(job) {
             Preparing::Done(prepared) => Some(prepared),
-            Preparing::Begun(preparing) => self.control.unless_killed(preparing).await,
+            Preparing::Begun(preparing) => self.record.control.unless_killed(preparing).await,
         };
         let Some(prepared) = prepared else {
-            return Ok(self.finish(Ending::Killed, Times::default()));
+            return Ok(Ending::Killed.into());
         };
         let running = prepared?;
         self.progress = Progress::Started;
@@ -209,45 +191,47 @@ impl Launch {
             process: self.process,
             program: self.program.to_string(),
         });
-        let (control, cpu) = (Arc::clone(&self.control), Arc::clone(self.sandbox.cpu()));
-        // The program is gone, and all it held is given back, before its end is told.
-        let (end, times) = Supervised::new(running, control, cpu, self.time).await;
-        let ending = match end {
-            End::Finished(ending) => ending?,
-            End::TimedOut => {
-                self.record.refusals.hit(Limit::Time);
-                Ending::LimitReached(Limit::Time)
-            }
-            End::Killed => Ending::Killed,
-        };
-        Ok(self.finish(ending, times))
+        self.drive(running).await
     }
 
-    fn finish(&mut self, ending: Ending, times: Times) -> Outcome {
-        self.progress = Progress::Finished;
-        // The call is gone, so that nobody else has it.
-        let answer = self.record.answer.take();
-        let value = answer.and_then(|answer| Arc::unwrap_or_clone(answer).into_inner());
+    /// Runs it, or a part of it, in the time which it has left.
+    pub(crate) async fn drive(&mut self, mut running: Running) -> Result<Ended> {
+        // The program is gone, and all it held is given back, before its end is told.
+        poll_fn(|context| self.poll(&mut running, context)).await
+    }
+
+    /// Does one step of that.
+    pub(crate) fn poll(&mut self, running: &mut Running, context: &mut Context<'_>) -> Poll<Result<Ended>> {
+        let polled = self
+            .supervised
+            .poll(running, &self.record.control, self.sandbox.cpu(), context);
+        polled.map(|end| match end {
+            End::Finished(ended) => ended,
+            End::TimedOut => Ok(Ending::LimitReached(Limit::Time).into()),
+            End::Killed => Ok(Ending::Killed.into()),
+        })
+    }
+
+    /// What came of it since this was called last.
+    pub(crate) fn outcome(&mut self, ended: Ended) -> Outcome {
         let record = &self.record;
-        if let Ending::LimitReached(limit) = ending {
+        if let Ending::LimitReached(limit) = ended.ending {
             record.refusals.hit(limit);
         }
-        let (denials, more_denials) = record.refusals.denials();
+        let (denials, more_denials, limits_hit) = record.refusals.take();
+        let (stdout, stderr) = record.outputs.take_captured();
+        let usage = self.usage();
         let outcome = Outcome {
-            ending,
-            value,
-            usage: record.usage(times),
-            limits_hit: record.refusals.limits(),
+            ending: ended.ending,
+            value: ended.value,
+            usage: usage.since(&self.told),
+            limits_hit,
             denials,
             more_denials,
-            stdout: record.stdout.take_captured(),
-            stderr: record.stderr.take_captured(),
+            stdout,
+            stderr,
         };
-        self.tell(&outcome);
-        outcome
-    }
-
-    fn tell(&self, outcome: &Outcome) {
+        self.told = usage;
         let (sandbox, process, bus) = (self.sandbox.id(), self.process, self.host.bus());
         for denial in &outcome.denials {
             bus.publish(|| Event::GuestDenied {
@@ -263,41 +247,47 @@ impl Launch {
                 limit,
             });
         }
-        bus.publish(|| Event::ProcessEnded {
-            sandbox,
-            process,
+        outcome
+    }
+
+    /// What it used so far.
+    fn usage(&self) -> Usage {
+        let meter = &self.record.meter;
+        let bytes = |counter: &AtomicU64| ByteSize::from_bytes(counter.load(Ordering::Relaxed));
+        Usage {
+            fuel: meter.fuel().filter(|_| self.metering == Metering::Fuel),
+            host_time: self.supervised.busy(),
+            elapsed: self.supervised.elapsed(),
+            peak_memory: bytes(&meter.peak_memory),
+            read: bytes(&meter.read),
+            written: bytes(&meter.written),
+        }
+    }
+
+    /// The same, where nothing more comes of it.
+    pub(crate) fn finish(&mut self, ended: Ended) -> Outcome {
+        self.progress = Progress::Finished;
+        let outcome = self.outcome(ended);
+        self.host.bus().publish(|| Event::ProcessEnded {
+            sandbox: self.sandbox.id(),
+            process: self.process,
             ending: outcome.ending.clone(),
-            usage: outcome.usage,
+            usage: self.told,
         });
+        outcome
     }
 }
 
 impl Drop for Launch {
     fn drop(&mut self) {
-        // Whoever dropped us before the end has the program killed.
-        self.preparing = None;
         if self.progress != Progress::Finished && std::thread::panicking() {
             self.sandbox.fail();
         }
         if self.progress == Progress::Started {
-            self.finish(Ending::Killed, Times::default());
+            self.finish(Ending::Killed.into());
         }
+        self.record.outputs.close();
         self.sandbox.leave(self.process);
-    }
-}
-
-impl Record {
-    fn usage(&self, times: Times) -> Usage {
-        let meter = &self.meter;
-        let bytes = |counter: &std::sync::atomic::AtomicU64| ByteSize::from_bytes(counter.load(Ordering::Relaxed));
-        Usage {
-            fuel: meter.fuel().filter(|_| self.metering == Metering::Fuel),
-            host_time: times.busy,
-            elapsed: times.elapsed,
-            peak_memory: bytes(&meter.peak_memory),
-            read: bytes(&meter.read),
-            written: bytes(&meter.written),
-        }
     }
 }
 

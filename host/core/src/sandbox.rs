@@ -1,23 +1,24 @@
 //! A sandbox: files, environment, limits, and the processes which share them.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use palisade_policy::{ByteSize, CallGrant, CallRequest, Denial, Grants, Limits, Metering};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::admission::Admitted;
 use crate::backend::wasm::plugin::{Plugin, PluginState, Working};
-use crate::backend::{Calls, FunctionCall, Work};
+use crate::backend::{FunctionCall, Work};
 use crate::events::Event;
 use crate::lifecycle::{Input, Load, Step};
 use crate::limits::{Counter, CpuMeter};
 use crate::process::Launch;
+use crate::record::Record;
 use crate::session::Session;
-use crate::supervise::Control;
 use crate::workspace::{Budgets, Mount, Source};
 use crate::{
     Call, Command, Error, Kind, Outcome, Output, Process, ProcessId, Result, SandboxId, State, Tool, Workspace, host,
@@ -36,6 +37,8 @@ pub struct Sandbox {
 struct Inner {
     id: SandboxId,
     host: Weak<host::Inner>,
+    /// How many listen to the host's events.
+    listeners: Arc<AtomicUsize>,
     workspace: Workspace,
     admitted: Arc<Admitted>,
     budgets: Budgets,
@@ -50,7 +53,7 @@ struct Inner {
 struct Life {
     state: State,
     /// In the order in which they were started, and so of their numbers. It mostly has none or one.
-    processes: Vec<(ProcessId, Arc<Control>)>,
+    processes: Vec<(ProcessId, Arc<Record>)>,
     /// How many processes there have been.
     started: u64,
 }
@@ -83,6 +86,7 @@ impl Sandbox {
     pub(crate) fn new(
         id: SandboxId,
         host: Weak<host::Inner>,
+        listeners: Arc<AtomicUsize>,
         scratch: &Arc<cap_std::fs::Dir>,
         admitted: Arc<Admitted>,
     ) -> Result<Self> {
@@ -120,6 +124,7 @@ impl Sandbox {
             inner: Arc::new(Inner {
                 id,
                 host,
+                listeners,
                 workspace: Workspace::new(mounts, budgets.clone())?,
                 processes: Counter::new(limits.processes.into()),
                 cpu: Arc::new(CpuMeter::new(limits.cpu)),
@@ -187,11 +192,11 @@ impl Sandbox {
     /// [`spawn`](Self::spawn)), [`Kind::Conflict`] where the sandbox takes no processes in its state,
     /// [`Kind::Exhausted`] where it has as many as it may. What the guest does is in the [`Outcome`].
     pub async fn run(&self, command: Command) -> Result<Outcome> {
-        let (launch, pipes) = Launch::new(self, command)?;
+        let (launch, job, pipes) = Launch::new(self, command)?;
         if pipes.stdout.is_some() || pipes.stderr.is_some() {
             return Err(Error::new(Kind::InvalidInput, "a pipe needs a reader: use `spawn`"));
         }
-        launch.run().await
+        launch.run(job).await
     }
 
     /// Calls a function of a tool, in a fresh instance, on the caller's task. Dropping the future ends the call.
@@ -214,14 +219,19 @@ impl Sandbox {
         } = call;
         tool.function(&function)?;
         let granted = self.granted(&tool, &function)?.narrow(&request);
-        self.ask(&tool, granted, tool.question(function, arguments, bytes)?)
-            .await
+        let question = tool.question(function.into(), arguments, bytes)?;
+        self.ask(&tool, granted, question)?.await
     }
 
     /// Makes a call of a tool's program with just what is granted.
-    pub(crate) async fn ask(&self, tool: &Tool, granted: CallGrant, call: FunctionCall) -> Result<Outcome> {
-        let (launch, _) = Launch::new(self, self.tool_command(tool, granted, Work::Call(call))?)?;
-        launch.run().await
+    pub(crate) fn ask(
+        &self,
+        tool: &Tool,
+        granted: CallGrant,
+        call: FunctionCall<'static>,
+    ) -> Result<impl Future<Output = Result<Outcome>> + use<>> {
+        let (launch, job, _) = Launch::new(self, self.tool_command(tool, granted, Work::Call(call))?)?;
+        Ok(launch.run(job))
     }
 
     /// Opens a session: an instance of `tool` which is kept between calls, until nobody has called it for `idle`.
@@ -243,10 +253,8 @@ impl Sandbox {
         let granted = granted.reduce(Result::or);
         let granted = granted.ok_or_else(|| Error::new(Kind::InvalidInput, "the tool has no functions"))?;
         let granted = granted.map_err(|denial| self.denied(denial))?.narrow(request);
-        let (sender, calls) = mpsc::channel(BATCH);
-        let work = Work::Serve(Calls { calls, idle });
-        let (launch, _) = Launch::new(self, self.tool_command(tool, granted, work)?)?;
-        Ok(Session::new(self, tool, sender, launch))
+        let (launch, job, _) = Launch::new(self, self.tool_command(tool, granted, Work::Keep)?)?;
+        Ok(Session::new(self, tool, idle, launch, job))
     }
 
     /// Gives `work` an instance of a plug-in, and gives back what comes of it, where it comes to its end.
@@ -333,16 +341,16 @@ impl Sandbox {
     /// # Panics
     /// Outside a tokio runtime.
     pub fn spawn(&self, command: Command) -> Result<Process> {
-        let (launch, pipes) = Launch::new(self, command)?;
-        Ok(Process::new(launch, pipes))
+        let (launch, job, pipes) = Launch::new(self, command)?;
+        Ok(Process::new(launch, job, pipes))
     }
 
     /// Ends one process. Whether there still was one is the answer.
     pub fn kill(&self, process: ProcessId) -> bool {
         let life = self.life();
-        let control = life.find(process).map(|at| Arc::clone(&life.processes[at].1));
+        let record = life.find(process).map(|at| Arc::clone(&life.processes[at].1));
         drop(life);
-        control.inspect(|control| control.kill()).is_some()
+        record.inspect(|record| record.control.kill()).is_some()
     }
 
     /// Makes all its processes stand still, and takes no others until [`resume`](Self::resume). Their clocks go on;
@@ -353,7 +361,7 @@ impl Sandbox {
     pub fn suspend(&self) -> Result<()> {
         let mut life = self.life();
         self.step(&mut life, Input::Suspend)?;
-        life.processes.iter().for_each(|(_, control)| control.suspend());
+        life.processes.iter().for_each(|(_, record)| record.control.suspend());
         Ok(())
     }
 
@@ -369,7 +377,7 @@ impl Sandbox {
             Load::Busy
         };
         self.step(&mut life, Input::Resume(load))?;
-        life.processes.iter().for_each(|(_, control)| control.resume());
+        life.processes.iter().for_each(|(_, record)| record.control.resume());
         Ok(())
     }
 
@@ -406,7 +414,10 @@ impl Sandbox {
     }
 
     pub(crate) fn kill_all(&self) {
-        self.life().processes.iter().for_each(|(_, control)| control.kill());
+        self.life()
+            .processes
+            .iter()
+            .for_each(|(_, record)| record.control.kill());
     }
 
     async fn wait_for_processes(&self) {
@@ -430,6 +441,7 @@ impl Sandbox {
             Step::Enter(to) => {
                 life.state = to;
                 if from != to
+                    && self.inner.listeners.load(Ordering::Acquire) > 0
                     && let Some(host) = self.inner.host.upgrade()
                 {
                     host.bus().publish(|| Event::StateChanged {
@@ -468,7 +480,7 @@ impl Sandbox {
     }
 
     /// Enters a process in the table, if the state and the limit of processes allow one more.
-    pub(crate) fn enter(&self, control: &Arc<Control>) -> Result<ProcessId> {
+    pub(crate) fn enter(&self, record: &Arc<Record>) -> Result<ProcessId> {
         let mut life = self.life();
         if self.inner.processes.used() >= self.inner.processes.limit() && !life.state.has_ended() {
             let limit = self.inner.processes.limit();
@@ -484,7 +496,7 @@ impl Sandbox {
             .expect("there was room, and the table is locked");
         life.started += 1;
         let process = ProcessId(life.started);
-        life.processes.push((process, Arc::clone(control)));
+        life.processes.push((process, Arc::clone(record)));
         Ok(process)
     }
 

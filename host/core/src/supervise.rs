@@ -4,8 +4,7 @@
 //! which computes comes back here at every tick of the engine's epoch.
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -18,11 +17,10 @@ use crate::limits::{CpuMeter, Stopwatch};
 #[derive(Debug, Default)]
 pub(crate) struct Control {
     order: AtomicU8,
-    waker: AtomicWaker,
-    /// Whether the program waits for something to do, which is not its time.
-    idle: AtomicBool,
-    /// Processor time of the polls which are over, and the present one.
-    busy: Mutex<(Duration, Option<Stopwatch>)>,
+    /// Who polls the program.
+    driver: AtomicWaker,
+    /// Who waits for a kill while nobody does.
+    watcher: AtomicWaker,
 }
 
 /// What the runtime and this take to come to a poll, about: who only yields would have it for nothing.
@@ -35,7 +33,8 @@ const END: u8 = 2;
 impl Control {
     pub(crate) fn kill(&self) {
         self.order.store(END, Ordering::Release);
-        self.waker.wake();
+        self.driver.wake();
+        self.watcher.wake();
     }
 
     pub(crate) fn suspend(&self) {
@@ -46,26 +45,16 @@ impl Control {
         self.turn(STAND_STILL, RUN);
     }
 
-    /// Says, from within a poll, whether the program has nothing to do until it is polled again.
-    pub(crate) fn set_idle(&self, idle: bool) {
-        self.idle.store(idle, Ordering::Relaxed);
-    }
-
-    /// Processor time which the program has used, from within a poll, where it is `now`.
-    pub(crate) fn busy(&self, now: std::time::Instant) -> Duration {
-        let (over, present) = *self.measured();
-        over + present.map_or(Duration::ZERO, |present| present.until(now).0)
-    }
-
-    fn measured(&self) -> MutexGuard<'_, (Duration, Option<Stopwatch>)> {
-        self.busy.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Whether it has been killed.
+    pub(crate) fn is_killed(&self) -> bool {
+        self.order.load(Ordering::Acquire) == END
     }
 
     /// The output of `future`, or `None` if a kill comes first.
     pub(crate) async fn unless_killed<F: Future + Unpin>(&self, mut future: F) -> Option<F::Output> {
         std::future::poll_fn(|context| {
-            self.waker.register(context.waker());
-            if self.order.load(Ordering::Acquire) == END {
+            self.watcher.register(context.waker());
+            if self.is_killed() {
                 return Poll::Ready(None);
             }
             Pin::new(&mut future).poll(context).map(Some)
@@ -80,9 +69,15 @@ impl Control {
             .compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire)
             .is_ok()
         {
-            self.waker.wake();
+            self.driver.wake();
         }
     }
+}
+
+/// The time `wait` after `now`, or what comes to never.
+pub(crate) fn later(now: Instant, wait: Duration) -> Instant {
+    let never = || now + Duration::from_secs(86_400 * 365);
+    now.checked_add(wait).unwrap_or_else(never)
 }
 
 /// How a supervised future ended.
@@ -93,55 +88,116 @@ pub(crate) enum End<T> {
     Killed,
 }
 
-/// What the supervisor measured.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Times {
-    /// Processor time of the polls.
-    pub busy: Duration,
-    /// Wall-clock time, suspensions left out.
-    pub elapsed: Duration,
-}
-
-pub(crate) struct Supervised<F> {
-    future: F,
-    control: Arc<Control>,
-    cpu: Arc<CpuMeter>,
+/// The time of one program, which may run in several parts, and what it has used of it.
+#[derive(Debug)]
+pub(crate) struct Supervised {
     limit: Duration,
-    /// When it was polled first.
+    /// Processor time of the polls.
+    busy: Duration,
+    /// Wall-clock time of the parts which are over, suspensions left out.
+    elapsed: Duration,
+    /// When the part which runs was polled first.
     started: Option<Instant>,
     suspended_at: Option<Instant>,
+    /// For how long that part was suspended.
     suspended: Duration,
-    busy: Duration,
     timer: Option<Pin<Box<Sleep>>>,
+    /// When the latest part ended.
+    ended: Option<Instant>,
 }
 
-impl<F> Supervised<F> {
-    pub(crate) fn new(future: F, control: Arc<Control>, cpu: Arc<CpuMeter>, limit: Duration) -> Self {
+impl Supervised {
+    pub(crate) fn new(limit: Duration) -> Self {
         Self {
-            future,
-            control,
-            cpu,
             limit,
+            busy: Duration::ZERO,
+            elapsed: Duration::ZERO,
             started: None,
             suspended_at: None,
             suspended: Duration::ZERO,
-            busy: Duration::ZERO,
             timer: None,
+            ended: None,
         }
     }
 
-    fn times(&self, now: Instant) -> Times {
-        Times {
-            busy: self.busy,
-            elapsed: (now - self.started.unwrap_or(now)).saturating_sub(self.suspended),
+    /// Processor time of the polls.
+    pub(crate) fn busy(&self) -> Duration {
+        self.busy
+    }
+
+    /// Wall-clock time of the parts which are over, suspensions left out.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.elapsed
+    }
+
+    /// When the latest part ended.
+    pub(crate) fn ended(&self) -> Option<Instant> {
+        self.ended
+    }
+
+    /// Polls a part of the program, to be polled again until this is ready.
+    pub(crate) fn poll<F: Future + Unpin>(
+        &mut self,
+        program: &mut F,
+        control: &Control,
+        cpu: &CpuMeter,
+        context: &mut Context<'_>,
+    ) -> Poll<End<F::Output>> {
+        control.driver.register(context.waker());
+        let now = Instant::now();
+        self.started.get_or_insert(now);
+        match control.order.load(Ordering::Acquire) {
+            END => return self.end(End::Killed, now),
+            STAND_STILL => {
+                self.suspended_at.get_or_insert(now);
+                return Poll::Pending;
+            }
+            _ => {}
+        }
+        if let Some(since) = self.suspended_at.take() {
+            self.suspended += now - since;
+        }
+        let spent = self.elapsed_at(now);
+        let Some(left) = self.limit.checked_sub(spent).filter(|left| !left.is_zero()) else {
+            return self.end(End::TimedOut, now);
+        };
+        if let Some(wait) = cpu.wait(now) {
+            self.wake_after(now, wait.min(left), context);
+            return Poll::Pending;
+        }
+
+        let watch = Stopwatch::start(now.into_std());
+        let polled = Pin::new(program).poll(context);
+        let (spent, wall) = watch.elapsed();
+        self.busy += spent;
+        cpu.spend(spent + POLL);
+
+        match polled {
+            Poll::Ready(value) => self.end(End::Finished(value), now + wall),
+            Poll::Pending => {
+                self.wake_after(now, left, context);
+                Poll::Pending
+            }
         }
     }
 
-    /// Has this future polled again after `wait`.
+    fn elapsed_at(&self, now: Instant) -> Duration {
+        let part = now - self.started.unwrap_or(now);
+        self.elapsed + part.saturating_sub(self.suspended)
+    }
+
+    fn end<T>(&mut self, end: End<T>, now: Instant) -> Poll<End<T>> {
+        self.elapsed = self.elapsed_at(now);
+        self.started = None;
+        self.suspended = Duration::ZERO;
+        self.timer = None;
+        self.ended = Some(now);
+        Poll::Ready(end)
+    }
+
+    /// Has the program polled again after `wait`.
     fn wake_after(&mut self, now: Instant, wait: Duration, context: &mut Context<'_>) {
-        let at = now
-            .checked_add(wait)
-            .unwrap_or_else(|| now + Duration::from_secs(86_400 * 365));
+        let at = later(now, wait);
         let timer = match &mut self.timer {
             Some(timer) => {
                 if timer.deadline() != at {
@@ -157,76 +213,41 @@ impl<F> Supervised<F> {
     }
 }
 
-impl<F: Future + Unpin> Future for Supervised<F> {
-    type Output = (End<F::Output>, Times);
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        this.control.waker.register(context.waker());
-        let now = Instant::now();
-        this.started.get_or_insert(now);
-        match this.control.order.load(Ordering::Acquire) {
-            END => return Poll::Ready((End::Killed, this.times(now))),
-            STAND_STILL => {
-                this.suspended_at.get_or_insert(now);
-                return Poll::Pending;
-            }
-            _ => {}
-        }
-        if let Some(since) = this.suspended_at.take() {
-            this.suspended += now - since;
-        }
-        let times = this.times(now);
-        let Some(left) = this.limit.checked_sub(times.elapsed).filter(|left| !left.is_zero()) else {
-            return Poll::Ready((End::TimedOut, times));
-        };
-        if let Some(wait) = this.cpu.wait(now) {
-            this.wake_after(now, wait.min(left), context);
-            return Poll::Pending;
-        }
-
-        let watch = Stopwatch::start();
-        this.control.measured().1 = Some(watch);
-        let polled = Pin::new(&mut this.future).poll(context);
-        let (spent, wall) = watch.elapsed();
-        this.busy += spent;
-        *this.control.measured() = (this.busy, None);
-        this.cpu.spend(spent + POLL);
-
-        match polled {
-            Poll::Ready(value) => Poll::Ready((End::Finished(value), this.times(now + wall))),
-            Poll::Pending => {
-                match this.control.idle.load(Ordering::Relaxed) {
-                    // It wakes itself, and nothing counts until then.
-                    true => this.suspended_at = Some(now + wall),
-                    false => this.wake_after(now, left, context),
-                }
-                Poll::Pending
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use palisade_policy::CpuShare;
+    use std::future::poll_fn;
+    use std::sync::Arc;
 
-    fn supervised<F: Future>(future: F, limit: Duration) -> (Supervised<Pin<Box<F>>>, Arc<Control>) {
+    use palisade_policy::CpuShare;
+    use tokio::task::JoinHandle;
+
+    use super::*;
+
+    type Ran<T> = (End<T>, Supervised);
+
+    async fn supervise<F: Future>(future: F, control: &Control, share: u32, limit: Duration) -> Ran<F::Output> {
+        let cpu = CpuMeter::new(CpuShare::from_millicores(share));
+        let (mut supervised, mut program) = (Supervised::new(limit), Box::pin(future));
+        let end = poll_fn(|context| supervised.poll(&mut program, control, &cpu, context)).await;
+        (end, supervised)
+    }
+
+    fn spawn<F>(future: F, limit: Duration) -> (JoinHandle<Ran<F::Output>>, Arc<Control>)
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
         let control = Arc::new(Control::default());
-        let cpu = Arc::new(CpuMeter::new(CpuShare::from_millicores(1000)));
-        (
-            Supervised::new(Box::pin(future), Arc::clone(&control), cpu, limit),
-            control,
-        )
+        let steered = Arc::clone(&control);
+        let program = async move { supervise(future, &steered, 1000, limit).await };
+        (tokio::spawn(program), control)
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_future_which_waits_for_ever_ends_at_its_limit() {
-        let (program, _) = supervised(std::future::pending::<()>(), Duration::from_secs(5));
-        let (end, times) = program.await;
+        let pending = std::future::pending::<()>();
+        let (end, supervised) = supervise(pending, &Control::default(), 1000, Duration::from_secs(5)).await;
         assert!(matches!(end, End::TimedOut));
-        assert_eq!(times.elapsed, Duration::from_secs(5));
+        assert_eq!(supervised.elapsed(), Duration::from_secs(5));
     }
 
     #[tokio::test(start_paused = true)]
@@ -236,33 +257,28 @@ mod tests {
                 tokio::task::yield_now().await;
             }
         };
-        let cpu = Arc::new(CpuMeter::new(CpuShare::from_millicores(1)));
-        let limit = Duration::from_secs(3600);
-        let program = Supervised::new(Box::pin(yields), Arc::default(), Arc::clone(&cpu), limit);
-        let (_, times) = program.await;
+        let (_, supervised) = supervise(yields, &Control::default(), 1, Duration::from_secs(3600)).await;
         // A burst of 100 ms is free, and each millisecond beyond it takes a second.
-        assert!(times.elapsed > Duration::from_secs(50), "{times:?}");
+        assert!(supervised.elapsed() > Duration::from_secs(50), "{supervised:?}");
     }
 
     #[tokio::test(start_paused = true)]
     async fn suspended_time_does_not_count() {
         let sleep = tokio::time::sleep(Duration::from_secs(3));
-        let (program, control) = supervised(sleep, Duration::from_secs(4));
-        let program = tokio::spawn(program);
+        let (program, control) = spawn(sleep, Duration::from_secs(4));
         tokio::time::sleep(Duration::from_secs(1)).await;
         control.suspend();
         tokio::time::sleep(Duration::from_secs(100)).await;
         assert!(!program.is_finished());
         control.resume();
-        let (end, times) = program.await.expect("it does not panic");
+        let (end, supervised) = program.await.expect("it does not panic");
         assert!(matches!(end, End::Finished(())));
-        assert_eq!(times.elapsed.as_secs(), 1);
+        assert_eq!(supervised.elapsed().as_secs(), 1);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_kill_reaches_a_suspended_program_and_is_not_taken_back() {
-        let (program, control) = supervised(std::future::pending::<()>(), Duration::from_secs(60));
-        let program = tokio::spawn(program);
+        let (program, control) = spawn(std::future::pending::<()>(), Duration::from_secs(60));
         control.suspend();
         tokio::task::yield_now().await;
         control.kill();

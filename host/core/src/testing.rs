@@ -58,10 +58,10 @@ impl Backend for FakeBackend {
         Box::pin(async move { Err(Error::new(Kind::Unsupported, message)) })
     }
 
-    fn prepare(&self, job: Job) -> Preparing {
+    fn prepare(&self, job: Box<Job>) -> Preparing {
         Preparing::Begun(Box::pin(async move {
             let running: Running = match job.program.bytes()?[HEADER.len()..] {
-                [0, code] => Box::pin(async move { Ok(Ending::Exited(code)) }),
+                [0, code] => Box::pin(async move { Ok(Ending::Exited(code).into()) }),
                 [1, _] => Box::pin(std::future::pending()),
                 [2, _] => return Err(Error::new(Kind::InvalidInput, "it was told to refuse")),
                 _ => Box::pin(async { panic!("it was told to panic") }),

@@ -2,28 +2,27 @@
 
 pub(crate) mod wasm;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::future::BoxFuture;
 use palisade_policy::{Clocks, Metering, Nans, Random};
 use serde_json::Value;
-use tokio::sync::{mpsc, oneshot};
 
 use crate::events::Reports;
-use crate::limits::{Counter, Limit, Refusals};
+use crate::limits::{Counter, Limit};
+use crate::record::Record;
 use crate::stdio::{GuestInput, GuestOutput};
-use crate::supervise::Control;
 use crate::tool::{Bytes, Description};
-use crate::{Ending, Outcome, Program, Result, Workspace};
+use crate::{Ending, Error, Program, Result, Workspace};
 
 /// A way of running programs.
 pub(crate) trait Backend: Send + Sync + 'static {
     /// Makes the program of `job` ready. An error means that it cannot be run.
-    fn prepare(&self, job: Job) -> Preparing;
+    fn prepare(&self, job: Box<Job>) -> Preparing;
 
     /// Finds what a component offers to be called.
     fn describe(&self, program: Program) -> BoxFuture<'static, Result<Description>>;
@@ -40,7 +39,32 @@ pub(crate) enum Preparing {
 ///
 /// Dropping the future ends the program, and not polling it makes it stand still. The caller enforces time, processor
 /// share and kill by that; everything else in the [`Job`] is the backend's to enforce.
-pub(crate) type Running = Pin<Box<dyn Future<Output = Result<Ending>> + Send>>;
+pub(crate) type Running = Pin<Box<dyn Future<Output = Result<Ended>> + Send>>;
+
+/// What a program came to.
+pub(crate) struct Ended {
+    pub ending: Ending,
+    /// What a function returned, or the error which it reported.
+    pub value: Option<Value>,
+    /// The instance, where it was to be kept and can be called again.
+    pub kept: Option<Box<dyn Kept>>,
+}
+
+impl From<Ending> for Ended {
+    fn from(ending: Ending) -> Self {
+        Self {
+            ending,
+            value: None,
+            kept: None,
+        }
+    }
+}
+
+/// An instance which is kept between calls.
+pub(crate) trait Kept: Send {
+    /// Calls a function, whose end gives the instance back. An error comes before anything runs.
+    fn call(self: Box<Self>, call: FunctionCall<'_>) -> Result<Running, (Box<dyn Kept>, Error)>;
+}
 
 /// One program to run, with all that it was granted.
 pub(crate) struct Job {
@@ -67,13 +91,9 @@ pub(crate) struct Job {
     pub memory: Arc<Counter>,
     /// The most of it that this one may hold, in bytes.
     pub max_memory: u64,
-    pub refusals: Arc<Refusals>,
-    /// Who measures its time.
-    pub control: Arc<Control>,
+    pub record: Arc<Record>,
     /// Where what it reports by itself goes.
     pub reports: Reports,
-    /// What the program uses, counted as it runs, so that it is known however the program ends.
-    pub meter: Arc<Meter>,
 }
 
 /// What is done with a program.
@@ -81,9 +101,9 @@ pub(crate) enum Work {
     /// It is run as a command.
     Run,
     /// One function is called.
-    Call(FunctionCall),
-    /// Functions are called in one instance, as calls come.
-    Serve(Calls),
+    Call(FunctionCall<'static>),
+    /// It is instantiated, to be called.
+    Keep,
     /// The embedder has one instance, and does with it what it likes.
     Visit(Box<dyn wasm::plugin::Visit>),
 }
@@ -93,38 +113,25 @@ impl fmt::Debug for Work {
         match self {
             Self::Run => f.write_str("Run"),
             Self::Call(call) => f.debug_tuple("Call").field(call).finish(),
-            Self::Serve(calls) => f.debug_tuple("Serve").field(calls).finish(),
+            Self::Keep => f.write_str("Keep"),
             Self::Visit(_) => f.write_str("Visit"),
         }
     }
 }
 
-/// The calls of a session.
-#[derive(Debug)]
-pub(crate) struct Calls {
-    pub calls: mpsc::Receiver<SessionCall>,
-    /// How long there may be none.
-    pub idle: Duration,
-}
-
-/// One of them.
-#[derive(Debug)]
-pub(crate) struct SessionCall {
-    pub call: FunctionCall,
-    /// Set when it begins.
-    pub begun: Arc<AtomicBool>,
-    pub ended: oneshot::Sender<Result<Outcome>>,
-}
-
 /// One function to be called.
 #[derive(Debug)]
-pub(crate) struct FunctionCall {
-    pub function: String,
+pub(crate) struct FunctionCall<'a> {
+    pub function: Cow<'a, str>,
     pub arguments: Value,
+    pub answer: Form,
+}
+
+/// How an answer is told, and to be given.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Form {
     pub bytes: Bytes,
     pub told: Told,
-    /// Where the answer goes, or the error which the function returned.
-    pub answer: Arc<OnceLock<Value>>,
 }
 
 /// What the answer of a function is.
@@ -136,7 +143,7 @@ pub(crate) enum Told {
     Json,
 }
 
-/// What one process has used so far.
+/// What one process has used so far, counted as it runs, so that it is known however it ends.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
     pub fuel: AtomicU64,

@@ -57,11 +57,6 @@ impl Refusals {
         self.lock().limits.last().copied()
     }
 
-    /// Every limit which refused something, the latest last.
-    pub(crate) fn limits(&self) -> Vec<Limit> {
-        self.lock().limits.clone()
-    }
-
     /// The denials kept, and how many more there were.
     pub(crate) fn denials(&self) -> (Vec<Denial>, u64) {
         let inner = self.lock();

@@ -33,8 +33,8 @@ pub(crate) struct Stopwatch {
 }
 
 impl Stopwatch {
-    pub(crate) fn start() -> Self {
-        let started = Instant::now();
+    /// Starts at `started`, which is now by the machine's clock.
+    pub(crate) fn start(started: Instant) -> Self {
         let latest = LATEST.get().filter(|latest| started - latest.at < FRESH);
         let reading = latest.unwrap_or_else(|| Reading::take(started));
         Self { started, reading }
@@ -43,11 +43,7 @@ impl Stopwatch {
     /// What has passed since the start, on the thread of the start: within a millisecond, and never more than by the
     /// wall clock, which comes second.
     pub(crate) fn elapsed(&self) -> (Duration, Duration) {
-        self.until(Instant::now())
-    }
-
-    /// The same, where it is `now`.
-    pub(crate) fn until(&self, now: Instant) -> (Duration, Duration) {
+        let now = Instant::now();
         let wall = now - self.started;
         if wall < SHORT {
             return (wall, wall);
@@ -85,7 +81,7 @@ mod tests {
 
     #[test]
     fn sleeping_takes_no_processor_time() {
-        let watch = Stopwatch::start();
+        let watch = Stopwatch::start(Instant::now());
         std::thread::sleep(Duration::from_millis(50));
         assert!(watch.elapsed().0 < Duration::from_millis(10), "{:?}", watch.elapsed());
     }
@@ -93,7 +89,7 @@ mod tests {
     #[test]
     fn computing_does_whether_short_or_long() {
         for time in [Duration::from_micros(50), Duration::from_millis(20)] {
-            let watch = Stopwatch::start();
+            let watch = Stopwatch::start(Instant::now());
             compute(time);
             assert!(watch.elapsed().0 >= time, "{:?} of {time:?}", watch.elapsed());
         }
@@ -101,9 +97,9 @@ mod tests {
 
     #[test]
     fn what_was_done_long_before_is_not_counted() {
-        Stopwatch::start();
+        Stopwatch::start(Instant::now());
         compute(Duration::from_millis(30));
-        let watch = Stopwatch::start();
+        let watch = Stopwatch::start(Instant::now());
         std::thread::sleep(Duration::from_millis(50));
         assert!(watch.elapsed().0 < Duration::from_millis(20), "{:?}", watch.elapsed());
     }

@@ -14,7 +14,8 @@ const AHEAD: usize = 64 << 10;
 /// The guest's end of its standard input. Clones share it.
 #[derive(Clone)]
 pub(crate) struct GuestInput {
-    source: Arc<Mutex<Source>>,
+    /// `None`: it is at its end from the start.
+    source: Option<Arc<Mutex<Source>>>,
     device: Device,
 }
 
@@ -27,24 +28,27 @@ struct Source {
 
 impl GuestInput {
     pub(crate) fn new(stdin: Stdin, device: Device) -> Self {
-        let (reader, buffer) = match stdin {
-            Stdin::Empty => (None, Vec::new()),
-            Stdin::Bytes(bytes) => (None, bytes),
-            Stdin::Reader(reader) => (Some(reader), Vec::new()),
+        let source = |reader, buffer| Source {
+            reader,
+            buffer,
+            start: 0,
+        };
+        let source = match stdin {
+            Stdin::Empty => None,
+            Stdin::Bytes(bytes) => Some(source(None, bytes)),
+            Stdin::Reader(reader) => Some(source(Some(reader), Vec::new())),
         };
         Self {
-            source: Arc::new(Mutex::new(Source {
-                reader,
-                buffer,
-                start: 0,
-            })),
+            source: source.map(|source| Arc::new(Mutex::new(source))),
             device,
         }
     }
 
     /// Reads what is there now: `None` when nothing is yet, `Some(0)` at the end of the input or for no room.
     pub(crate) fn try_read(&self, into: &mut [u8]) -> Option<usize> {
-        let mut source = self.lock();
+        let Some(mut source) = self.lock() else {
+            return Some(0);
+        };
         if source.unread().is_empty() {
             // Its waker is that of nobody; whoever waits calls `poll_ready`.
             let _ = source.poll_fill(&mut Context::from_waker(std::task::Waker::noop()));
@@ -61,7 +65,8 @@ impl GuestInput {
 
     /// Ready when `try_read` would not give `None`.
     pub(crate) fn poll_ready(&self, context: &mut Context<'_>) -> Poll<()> {
-        self.lock().poll_fill(context)
+        self.lock()
+            .map_or(Poll::Ready(()), |mut source| source.poll_fill(context))
     }
 
     pub(crate) async fn ready(&self) {
@@ -70,15 +75,16 @@ impl GuestInput {
 
     /// How many bytes a read would give at once.
     pub(crate) fn available(&self) -> usize {
-        self.lock().unread().len()
+        self.lock().map_or(0, |source| source.unread().len())
     }
 
     pub(crate) fn is_terminal(&self) -> bool {
         self.device == Device::Terminal
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Source> {
-        self.source.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> Option<std::sync::MutexGuard<'_, Source>> {
+        let source = self.source.as_ref()?;
+        Some(source.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -133,6 +139,14 @@ mod tests {
         drop(writer);
         input.ready().await;
         assert_eq!(input.try_read(&mut buffer), Some(0));
+    }
+
+    #[test]
+    fn no_input_is_at_its_end() {
+        let input = GuestInput::new(Stdin::Empty, Device::Stream);
+        assert_eq!((input.try_read(&mut [0; 2]), input.available()), (Some(0), 0));
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        assert!(input.poll_ready(&mut context).is_ready());
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod pipe;
 use tokio::io::AsyncRead;
 
 pub(crate) use input::GuestInput;
-pub(crate) use output::{GuestOutput, OutputBudget, Wrote};
+pub(crate) use output::{GuestOutput, Outputs, Pipes, Wrote};
 pub use pipe::PipeReader;
 pub(crate) use pipe::{Pipe, pipe};
 

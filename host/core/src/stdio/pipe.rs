@@ -25,7 +25,7 @@ pub(crate) fn pipe() -> (Pipe, PipeReader) {
     (Pipe(Arc::clone(&shared)), PipeReader(shared))
 }
 
-/// The writing end. Dropping it ends the reader's stream.
+/// The writing end. Closing or dropping it ends the reader's stream.
 #[derive(Debug)]
 pub(crate) struct Pipe(Arc<Mutex<Shared>>);
 
@@ -61,13 +61,19 @@ impl Pipe {
     }
 }
 
-impl Drop for Pipe {
-    fn drop(&mut self) {
+impl Pipe {
+    pub(crate) fn close(&self) {
         let mut shared = lock(&self.0);
         shared.writer_gone = true;
         if let Some(reader) = shared.reader.take() {
             reader.wake();
         }
+    }
+}
+
+impl Drop for Pipe {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 

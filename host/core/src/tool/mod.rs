@@ -7,6 +7,7 @@ mod registry;
 mod schema;
 mod script;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use serde_json::Value;
 
 pub use self::registry::{ToolEntry, Tools};
 use self::script::Script;
-use crate::backend::{FunctionCall, Told};
+use crate::backend::{Form, FunctionCall, Told};
 use crate::text::{nearest, shown};
 use crate::{Error, Kind, Program, Result};
 
@@ -152,15 +153,21 @@ impl Tool {
     }
 
     /// What its program is asked for a call.
-    pub(crate) fn question(&self, function: String, arguments: Value, bytes: Bytes) -> Result<FunctionCall> {
+    pub(crate) fn question<'a>(
+        &self,
+        function: Cow<'a, str>,
+        arguments: Value,
+        bytes: Bytes,
+    ) -> Result<FunctionCall<'a>> {
         match &self.0.script {
             Some(script) => script.question(&function, &arguments),
             None => Ok(FunctionCall {
                 function,
                 arguments,
-                bytes,
-                told: Told::Value,
-                answer: Arc::default(),
+                answer: Form {
+                    bytes,
+                    told: Told::Value,
+                },
             }),
         }
     }

@@ -9,13 +9,13 @@
 //! STATE/tools/lock                held while one of them is changed
 //! ```
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
 use cap_std::fs::Dir;
 use palisade_policy::{CallGrant, CallLimits, FileAccess};
+use rustix::time::{ClockId, clock_gettime};
 
 use super::index::{self, Digest, Entry, Index, Lock, Version};
 use super::script::{self, Script};
@@ -31,8 +31,12 @@ pub(super) const MAX_TOOLS: usize = 10_000;
 /// that.
 const MAX_DESCRIBED: usize = 64 << 20;
 
-/// How long a name is taken to stand for what it did: looking costs as much as a fifth of a small call.
-const FRESH: Duration = Duration::from_millis(1);
+/// The time of the latest tick of the machine's clock. Until the next one, for at most 10 ms, a name is taken to stand
+/// for what it did: looking costs as much as a fifth of a small call.
+fn tick() -> (i64, i64) {
+    let now = clock_gettime(ClockId::MonotonicCoarse);
+    (now.tv_sec, now.tv_nsec)
+}
 
 /// The longest name of a tool.
 const MAX_NAME: usize = 64;
@@ -41,7 +45,7 @@ const MAX_NAME: usize = 64;
 ///
 /// A name stands for the component or script which was added last under it; `name@digest`, with any number of the digest's first
 /// digits that tell it from others, stands for an earlier one. What is added, removed or disabled here is so at
-/// once, and for all other hosts on the same state directory after a millisecond at most; calls which have begun go on.
+/// once, and for all other hosts on the same state directory after 10 ms at most; calls which have begun go on.
 #[derive(Clone)]
 pub struct Tools {
     folder: Arc<Dir>,
@@ -53,14 +57,14 @@ pub struct Tools {
 struct Known {
     version: Version,
     /// When it was looked at last; `None`: this process has changed it since.
-    looked: Option<Instant>,
+    looked: Option<(i64, i64)>,
     index: Index,
     /// Those which were of use.
     tools: HashMap<Entry, Tool>,
     /// What the descriptions of those have as text, in bytes.
     described: usize,
     /// What names alone stand for now, and can be called.
-    current: HashMap<String, Tool>,
+    current: BTreeMap<String, Tool>,
 }
 
 /// A tool as it is listed.
@@ -129,7 +133,7 @@ impl Tools {
             env: Arc::default(),
             limits: CallLimits::default(),
         };
-        let outcome = sandbox.ask(interpreter, nothing, call).await?;
+        let outcome = sandbox.ask(interpreter, nothing, call)?.await?;
         let description = script::described(name, interpreter, &outcome)?;
         let script = Script::new(source, &description.functions);
         let script = script.map_err(|why| Error::new(Kind::InvalidInput, format!("the script {name:?}: {why}")))?;
@@ -323,13 +327,13 @@ impl Tools {
     /// What `name` stood for a moment ago.
     fn recent(&self, name: &str) -> Option<Tool> {
         let known = self.lock();
-        known.looked.filter(|looked| looked.elapsed() < FRESH)?;
+        known.looked.filter(|looked| *looked == tick())?;
         known.current.get(name).cloned()
     }
 
     /// What is known, read again if it has changed.
     fn known(&self) -> Result<MutexGuard<'_, Known>> {
-        let now = Instant::now();
+        let now = tick();
         let mut known = self.lock();
         let version = Version::of(&self.folder).map_err(failed)?;
         if known.version != version {

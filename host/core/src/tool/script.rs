@@ -10,7 +10,6 @@
 //! than if the script were the component.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -19,7 +18,7 @@ use super::names::quoted;
 use super::schema::Schema;
 use super::{Bytes, Description, Function, Skipped, Tool};
 use crate::backend::wasm::values::parse;
-use crate::backend::{FunctionCall, Told};
+use crate::backend::{Form, FunctionCall, Told};
 use crate::text::shown;
 use crate::{Ending, Error, Kind, Outcome, Result};
 
@@ -76,28 +75,29 @@ impl Script {
     }
 
     /// What the interpreter is asked for a call of `function`.
-    pub(super) fn question(&self, function: &str, arguments: &Value) -> Result<FunctionCall> {
+    pub(super) fn question(&self, function: &str, arguments: &Value) -> Result<FunctionCall<'static>> {
         let schema = self.parameters.get(function);
         let schema = schema.ok_or_else(|| Error::new(Kind::Internal, "a function of a script has no schema"))?;
         let checked = schema.check(arguments);
         checked.map_err(|bad| Error::new(Kind::InvalidInput, format!("{function}: {bad}")))?;
         let question = json!({"source": self.source, "function": function, "arguments": arguments.to_string()});
-        Ok(ask(CALL, question))
+        Ok(ask(CALL, question, Told::Json))
     }
 }
 
-fn ask(function: &str, arguments: Value) -> FunctionCall {
+fn ask(function: &'static str, arguments: Value, told: Told) -> FunctionCall<'static> {
     FunctionCall {
-        function: function.to_owned(),
+        function: function.into(),
         arguments,
-        bytes: Bytes::default(),
-        told: Told::Json,
-        answer: Arc::default(),
+        answer: Form {
+            bytes: Bytes::default(),
+            told,
+        },
     }
 }
 
 /// What an interpreter is asked for what a script offers.
-pub(super) fn describe(interpreter: &Tool, source: &str) -> Result<FunctionCall> {
+pub(super) fn describe(interpreter: &Tool, source: &str) -> Result<FunctionCall<'static>> {
     // A script has functions of any name, and interprets nothing.
     let is_script = interpreter.interpreter().is_some();
     let missing = [DESCRIBE, CALL]
@@ -113,11 +113,7 @@ pub(super) fn describe(interpreter: &Tool, source: &str) -> Result<FunctionCall>
         return Err(Error::new(Kind::InvalidInput, message));
     }
     // Its error is a plain text.
-    let told = Told::Value;
-    Ok(FunctionCall {
-        told,
-        ..ask(DESCRIBE, json!({"source": source}))
-    })
+    Ok(ask(DESCRIBE, json!({"source": source}), Told::Value))
 }
 
 /// What a script offers, by what its interpreter tells.

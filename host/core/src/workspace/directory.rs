@@ -14,7 +14,8 @@ use super::place::{Place, stat_at};
 use super::stat::{NewTime, Stat, timestamps};
 use super::walk::{AtEnd, Found, Walk};
 use super::{Errno, FsResult, Shared};
-use crate::limits::{Lease, Refusals};
+use crate::limits::Lease;
+use crate::record::Record;
 
 /// Whether a link under the last component of a path is followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +41,7 @@ pub(crate) struct Directory(pub(super) Arc<Held>);
 
 pub(super) struct Held {
     pub shared: Arc<Shared>,
-    pub refusals: Arc<Refusals>,
+    pub record: Arc<Record>,
     /// The most that whoever has it may do, whatever its mount allows.
     pub access: Access,
     pub place: Place,
@@ -60,10 +61,10 @@ pub(super) enum Handles {
 }
 
 impl Directory {
-    pub(super) fn root(shared: &Arc<Shared>, refusals: &Arc<Refusals>, access: Access, handles: Handles) -> Self {
+    pub(super) fn root(shared: &Arc<Shared>, record: &Arc<Record>, access: Access, handles: Handles) -> Self {
         Self(Arc::new(Held {
             shared: Arc::clone(shared),
-            refusals: Arc::clone(refusals),
+            record: Arc::clone(record),
             access,
             place: Place::root(shared),
             path: Some(Arc::from("/")),
@@ -75,7 +76,7 @@ impl Directory {
     pub(super) fn beside(&self, place: Place, path: Option<Arc<str>>, lease: Option<Lease>) -> Self {
         Self(Arc::new(Held {
             shared: Arc::clone(&self.0.shared),
-            refusals: Arc::clone(&self.0.refusals),
+            record: Arc::clone(&self.0.record),
             access: self.0.access,
             place,
             path,
@@ -202,7 +203,7 @@ impl Directory {
         let held = &*self.0;
         Walk::new(
             &held.shared,
-            &held.refusals,
+            &held.record.refusals,
             held.place.clone(),
             held.path.clone(),
             path,
@@ -219,7 +220,7 @@ impl Directory {
     fn check_place(&self, place: &Place, path: Option<&str>) -> FsResult<()> {
         if self.0.access == Access::ReadOnly {
             return Err(deny_tool_write(
-                &self.0.refusals,
+                &self.0.record.refusals,
                 path.unwrap_or("something deep below"),
             ));
         }
@@ -228,7 +229,7 @@ impl Directory {
         }
         let mount = place.mount().map(|mount| &self.0.shared.table.mount(mount).at);
         Err(deny_write(
-            &self.0.refusals,
+            &self.0.record.refusals,
             path.unwrap_or("something deep below"),
             mount,
         ))

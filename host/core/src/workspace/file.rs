@@ -13,7 +13,8 @@ use super::identity::Identity;
 use super::inode::{Inode, State};
 use super::stat::{NewTime, Stat, timestamps};
 use super::{Errno, FsResult};
-use crate::limits::{Lease, Limit, Refusals};
+use crate::limits::{Lease, Limit};
+use crate::record::Record;
 
 /// The most bytes that one call reads or writes.
 const MAX_BYTES: usize = 256 * 1024;
@@ -30,7 +31,7 @@ pub(super) struct Handle {
     pub read: bool,
     pub write: bool,
     pub path: Option<Arc<str>>,
-    pub refusals: Arc<Refusals>,
+    pub record: Arc<Record>,
     /// The most that whoever has it may do, whatever its mount allows.
     pub access: Access,
     /// Its part of the limit of handles.
@@ -173,7 +174,7 @@ impl File {
         let cut = growth - granted;
         let length = bytes.len().saturating_sub(usize::try_from(cut).unwrap_or(usize::MAX));
         if cut > 0 {
-            self.0.refusals.hit(Limit::Disk);
+            self.0.record.refusals.hit(Limit::Disk);
         }
         if length == 0 {
             disk.give(granted);
@@ -201,17 +202,17 @@ impl File {
     fn check_mount(&self) -> FsResult<()> {
         let path = || self.0.path.as_deref().unwrap_or("a file");
         if self.0.access == Access::ReadOnly {
-            return Err(deny_tool_write(&self.0.refusals, path()));
+            return Err(deny_tool_write(&self.0.record.refusals, path()));
         }
         let mount = self.0.inode.mount();
         match mount.access {
             Access::ReadWrite => Ok(()),
-            Access::ReadOnly => Err(deny_write(&self.0.refusals, path(), Some(&mount.at))),
+            Access::ReadOnly => Err(deny_write(&self.0.record.refusals, path(), Some(&mount.at))),
         }
     }
 
     fn no_room(&self) -> Errno {
-        self.0.refusals.hit(Limit::Disk);
+        self.0.record.refusals.hit(Limit::Disk);
         Errno::DQUOT
     }
 }

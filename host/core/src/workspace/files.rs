@@ -14,6 +14,7 @@ use super::place::Place;
 use super::tree::{Visitor, visit};
 use super::{Create, Directory, Errno, File, Follow, FsResult, Kind, OpenHow, Opened, Stat, Workspace};
 use crate::limits::Refusals;
+use crate::record::Record;
 
 /// A name in a directory, and what it stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,15 +145,10 @@ impl Workspace {
 
     /// Does `work` with the root and `path` relative to it; says what was to be done if it fails.
     fn at<T>(&self, verb: &str, path: &str, work: impl FnOnce(&Directory, &str) -> FsResult<T>) -> crate::Result<T> {
-        let refusals = Arc::new(Refusals::default());
-        let root = Directory::root(
-            &self.shared,
-            &refusals,
-            palisade_policy::Access::ReadWrite,
-            Handles::Free,
-        );
+        let record = Arc::new(Record::default());
+        let root = Directory::root(&self.shared, &record, palisade_policy::Access::ReadWrite, Handles::Free);
         let done = relative(path).and_then(|path| work(&root, &path));
-        done.map_err(|errno| error(verb, path, errno, &refusals))
+        done.map_err(|errno| error(verb, path, errno, &record.refusals))
     }
 }
 

@@ -119,7 +119,7 @@ impl<'a> Reading<'a> {
         if self.room < bytes {
             let more = self.total.max(MIN_CHARGE);
             let lease = self.directory.0.shared.budgets.memory.lease(more).map_err(|_| {
-                self.directory.0.refusals.hit(Limit::Memory);
+                self.directory.0.record.refusals.hit(Limit::Memory);
                 Errno::NOMEM
             })?;
             self.charged.push(lease);
@@ -138,7 +138,7 @@ impl<'a> Reading<'a> {
         };
         for (name, _) in shared.table.children(node) {
             if let Step::Into(below) = place.step(shared, name)? {
-                self.directory.0.refusals.charge_names(1);
+                self.directory.0.record.refusals.charge_names(1);
                 self.add(name, Kind::Directory, below.stat(shared)?.inode)?;
             }
         }
@@ -149,7 +149,7 @@ impl<'a> Reading<'a> {
     fn add_real(&mut self, entry: &DirEntry) -> FsResult<()> {
         let directory = self.directory;
         let (place, shared) = (&directory.0.place, &directory.0.shared);
-        directory.0.refusals.charge_names(1);
+        directory.0.record.refusals.charge_names(1);
         let (Ok(name), Some(fd)) = (entry.file_name().to_str(), place.fd(shared)) else {
             return Ok(());
         };
@@ -183,7 +183,7 @@ impl Directory {
     /// The inode number of the directory above a mount point or a directory above one.
     fn inode_above_in_table(&self) -> FsResult<u64> {
         let path = self.0.place.node.map_or("/", |node| self.0.shared.table.path_of(node));
-        let root = Self::root(&self.0.shared, &self.0.refusals, self.0.access, self.0.handles);
+        let root = Self::root(&self.0.shared, &self.0.record, self.0.access, self.0.handles);
         let above = path.rsplit_once('/').map_or("", |(above, _)| above);
         root.stat(&format!(".{above}"), Follow::No).map(|stat| stat.inode)
     }

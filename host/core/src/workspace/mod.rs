@@ -60,7 +60,8 @@ use self::place::{Body, Place};
 use self::stat::FileId;
 pub use self::stat::Kind;
 pub(crate) use self::stat::{NewTime, Stat};
-use crate::limits::{Counter, Refusals};
+use crate::limits::Counter;
+use crate::record::Record;
 
 pub(crate) type FsResult<T> = Result<T, Errno>;
 
@@ -151,12 +152,12 @@ impl Workspace {
         Ok(workspace)
     }
 
-    /// The directory `/`, for one process: what it and all that is opened from it refuses is noted in `refusals`.
-    pub(crate) fn root(&self, refusals: &Arc<Refusals>) -> FsResult<Directory> {
+    /// The directory `/`, for one process: what it and all that is opened from it refuses is noted in `record`.
+    pub(crate) fn root(&self, record: &Arc<Record>) -> FsResult<Directory> {
         let access = self.guests.ok_or(Errno::ACCESS)?;
         Ok(Directory::root(
             &self.shared,
-            refusals,
+            record,
             access,
             directory::Handles::Counted,
         ))
@@ -176,12 +177,12 @@ impl Workspace {
 
     /// What a WASI program gets as preopens: the mounts as their requester spelled them, in order, then "/" unless one
     /// of them is it. Those of components ask for them when they first open something.
-    pub(crate) fn preopens(&self, refusals: &Arc<Refusals>) -> FsResult<Vec<(String, Directory)>> {
+    pub(crate) fn preopens(&self, record: &Arc<Record>) -> FsResult<Vec<(String, Directory)>> {
         if self.guests.is_none() {
-            denials::deny_tool_files(refusals);
+            denials::deny_tool_files(&record.refusals);
             return Ok(Vec::new());
         }
-        let root = self.root(refusals)?;
+        let root = self.root(record)?;
         let mut preopens = Vec::new();
         for (_, mount) in self.shared.table.mounts() {
             let directory = root.at_mount(&mount.at)?;

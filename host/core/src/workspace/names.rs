@@ -215,7 +215,7 @@ impl Directory {
         let shared = &self.0.shared;
         let files = &shared.table.mount(parent.mount().ok_or(Errno::ROFS)?).files;
         files.take(1).map_err(|_| {
-            self.0.refusals.hit(Limit::Files);
+            self.0.record.refusals.hit(Limit::Files);
             Errno::DQUOT
         })?;
         let made = make().inspect_err(|_| files.give(1))?;

@@ -95,7 +95,7 @@ impl Directory {
             Found::Missing { parent, name } if how.create == Create::Never => {
                 if how.directory && parent.is_guest_root() {
                     let path = format!("/{name}");
-                    deny_missing(&self.0.refusals, &path, &path);
+                    deny_missing(&self.0.record.refusals, &path, &path);
                 }
                 Err(Errno::NOENT)
             }
@@ -107,7 +107,7 @@ impl Directory {
     /// A place to make something in is no missing mount; one to read from may be.
     fn note_missing(&self, walk: &Walk<'_, '_>, how: OpenHow) {
         if let (Some((directory, path)), Create::Never) = (walk.missing_from_root(), how.create) {
-            deny_missing(&self.0.refusals, &path, directory);
+            deny_missing(&self.0.record.refusals, &path, directory);
         }
     }
 
@@ -185,14 +185,14 @@ impl Directory {
         let shared = &self.0.shared;
         let mount = parent.mount().ok_or(Errno::NOENT)?;
         let inode = shared.inodes.enter(shared, &fd, stat.id(), mount, path.clone())?;
-        let refusals = Arc::clone(&self.0.refusals);
+        let record = Arc::clone(&self.0.record);
         Ok(File::new(Handle {
             inode,
             fd,
             read: how.read,
             write: how.write,
             path,
-            refusals,
+            record,
             access: self.0.access,
             _lease: lease,
         }))
@@ -202,7 +202,7 @@ impl Directory {
         match self.0.handles {
             Handles::Free => Ok(None),
             Handles::Counted => self.0.shared.budgets.handles.lease(1).map(Some).map_err(|_| {
-                self.0.refusals.hit(Limit::Handles);
+                self.0.record.refusals.hit(Limit::Handles);
                 Errno::MFILE
             }),
         }

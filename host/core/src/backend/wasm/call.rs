@@ -1,18 +1,17 @@
 //! Calls one function of a component, in a fresh instance.
 
 use std::io;
-use std::mem;
 use std::sync::Arc;
 
 use serde_json::Value;
 use wasmtime::Store;
-use wasmtime::component::{Instance, Val};
+use wasmtime::component::{Func, Instance, Val};
 
 use super::compiled::Linked;
 use super::functions::{Exported, Returns};
 use super::values::{BadResult, Encoded, parse};
 use super::{ProcessState, ending_of, fuel, p2};
-use crate::backend::{FunctionCall, Job, Running, Told};
+use crate::backend::{Ended, Form, FunctionCall, Job, Running, Told};
 use crate::limits::Limit;
 use crate::{Ending, Error, Kind, Result};
 
@@ -26,50 +25,58 @@ const MAX_ANSWER: usize = 128 << 20;
 const NO_JSON: &str = "the interpreter's answer is no JSON, or takes too much memory";
 
 /// Checks the function and its arguments: an error is told before anything runs.
-pub(super) fn prepare(linked: Arc<Linked>, job: Job, mut call: FunctionCall) -> Result<Running> {
+pub(super) fn prepare(linked: Arc<Linked>, job: Box<Job>, call: FunctionCall<'_>) -> Result<Running> {
     linked.startable(&job.program)?;
     let exported = linked.functions(&job.program)?.get(&job.program, &call.function)?;
     let exported = Arc::clone(exported);
-    let arguments = arguments(&exported, &mut call)?;
-    Ok(Box::pin(run(linked, exported, job, call, arguments)))
+    let form = call.answer;
+    let arguments = arguments(&exported, call)?;
+    Ok(Box::pin(run(linked, exported, job, form, arguments)))
 }
 
-pub(super) fn arguments(exported: &Exported, call: &mut FunctionCall) -> Result<Vec<Val>> {
-    let arguments = exported
-        .signature
-        .arguments(mem::take(&mut call.arguments), MAX_ARGUMENTS);
+pub(super) fn arguments(exported: &Exported, call: FunctionCall<'_>) -> Result<Vec<Val>> {
+    let arguments = exported.signature.arguments(call.arguments, MAX_ARGUMENTS);
     arguments.map_err(|bad| Error::new(Kind::InvalidInput, format!("{}: {bad}", call.function)))
 }
 
 async fn run(
     linked: Arc<Linked>,
     exported: Arc<Exported>,
-    job: Job,
-    call: FunctionCall,
+    job: Box<Job>,
+    form: Form,
     arguments: Vec<Val>,
-) -> Result<Ending> {
+) -> Result<Ended> {
     let startable = linked.startable(&job.program)?;
-    let (refusals, fuel, limit) = (Arc::clone(&job.refusals), fuel(&job), job.fuel);
+    let (record, fuel, limit) = (Arc::clone(&job.record), fuel(&job), job.fuel);
     let mut run = startable.run(p2::State::new(ProcessState::new(job)), fuel)?;
     let returned = async {
         let instance = startable.instance.instantiate_async(&mut run.store).await?;
-        invoke(&mut run.store, &instance, &exported, arguments).await
+        let function = function(&mut run.store, &instance, &exported)?;
+        invoke(&mut run.store, function, &exported, arguments).await
     };
     match returned.await {
-        Ok(value) => answer(&exported, value, &call, &run.store.data().process),
-        Err(error) => ending_of(&error, limit, &refusals),
+        Ok(value) => answer(&exported, value, form, &run.store.data().process),
+        Err(error) => ending_of(&error, limit, &record.refusals).map(Ended::from),
     }
+}
+
+/// The function in an instance.
+pub(super) fn function(
+    store: &mut Store<p2::State>,
+    instance: &Instance,
+    exported: &Exported,
+) -> wasmtime::Result<Func> {
+    let function = instance.get_func(store, exported.index);
+    function.ok_or_else(|| wasmtime::format_err!("the function is gone"))
 }
 
 /// What the function returns, if anything.
 pub(super) async fn invoke(
     store: &mut Store<p2::State>,
-    instance: &Instance,
+    function: Func,
     exported: &Exported,
     arguments: Vec<Val>,
 ) -> wasmtime::Result<Option<Val>> {
-    let function = instance.get_func(&mut *store, exported.index);
-    let function = function.ok_or_else(|| wasmtime::format_err!("the function is gone"))?;
     let mut results: Vec<Val> = match exported.returns {
         Returns::Nothing => Vec::new(),
         Returns::Value | Returns::Result => vec![Val::Bool(false)],
@@ -81,18 +88,13 @@ pub(super) async fn invoke(
 }
 
 /// The `error` of a function's own result is how it failed; everything else is an answer.
-pub(super) fn answer(
-    exported: &Exported,
-    value: Option<Val>,
-    call: &FunctionCall,
-    process: &ProcessState,
-) -> Result<Ending> {
-    let Some(json) = json(exported, value, call, process.max_answer)? else {
-        process.refusals.hit(Limit::Output);
-        return Ok(Ending::LimitReached(Limit::Output));
+pub(super) fn answer(exported: &Exported, value: Option<Val>, form: Form, process: &ProcessState) -> Result<Ended> {
+    let Some(json) = json(exported, value, form, process.job.max_answer)? else {
+        process.refusals().hit(Limit::Output);
+        return Ok(Ending::LimitReached(Limit::Output).into());
     };
     let (ending, json) = match (exported.returns, json) {
-        (Returns::Nothing, _) => return Ok(Ending::Returned),
+        (Returns::Nothing, _) => return Ok(Ending::Returned.into()),
         (Returns::Value, json) => (Ending::Returned, json),
         (Returns::Result, mut json) => match json.get_mut("error") {
             Some(error) => (Ending::Failed, error.take()),
@@ -102,16 +104,17 @@ pub(super) fn answer(
             ),
         },
     };
-    let json = match call.told {
+    let json = match form.told {
         Told::Value => json,
         Told::Json => match read(&json, process) {
             Some(json) => json,
-            None => return Ok(Ending::Trapped(NO_JSON.to_owned())),
+            None => return Ok(Ending::Trapped(NO_JSON.to_owned()).into()),
         },
     };
-    // Nobody else sets it.
-    call.answer.get_or_init(|| json);
-    Ok(ending)
+    Ok(Ended {
+        value: Some(json),
+        ..ending.into()
+    })
 }
 
 /// What an interpreter tells in a string.
@@ -120,8 +123,8 @@ fn read(told: &Value, process: &ProcessState) -> Option<Value> {
 }
 
 /// The result as JSON, or `None` where its text is longer than an answer may be.
-fn json(exported: &Exported, value: Option<Val>, call: &FunctionCall, longest: u64) -> Result<Option<Value>> {
-    match exported.signature.result(value, call.bytes, MAX_ANSWER) {
+fn json(exported: &Exported, value: Option<Val>, form: Form, longest: u64) -> Result<Option<Value>> {
+    match exported.signature.result(value, form.bytes, MAX_ANSWER) {
         Ok(Encoded { json, max_text }) => {
             // Measuring takes as long as writing it.
             let fits = max_text as u64 <= longest || fits(&json, longest);

@@ -35,7 +35,7 @@ impl Compiled {
     /// Whether nothing has to be found out before `work` can begin.
     pub(super) fn is_ready_for(&self, work: &Work) -> bool {
         match (self, work) {
-            (Self::Component(linked), Work::Call(_) | Work::Serve(_)) => linked.functions.get().is_some(),
+            (Self::Component(linked), Work::Call(_) | Work::Keep) => linked.functions.get().is_some(),
             _ => true,
         }
     }

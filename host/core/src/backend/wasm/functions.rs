@@ -169,7 +169,7 @@ impl Functions {
             Function {
                 name: name.clone(),
                 docs: docs.map(|docs| docs[..docs.floor_char_boundary(MAX_DOCS)].to_owned()),
-                parameters: exported.signature.parameters_schema(None),
+                parameters: exported.signature.parameters_schema(),
                 result: (exported.returns != Returns::Nothing).then(|| exported.signature.result_schema()),
             }
         });

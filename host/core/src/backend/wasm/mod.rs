@@ -32,17 +32,14 @@ use self::artefacts::Artefacts;
 use self::clocks::{LazyClocks, RandomNumbers};
 use self::compiled::{Compiled, Programs};
 use self::engine::{Engines, Variant};
-use self::limiter::Limiter;
 pub(crate) use self::workshop::Compiling;
 use self::workshop::Workshop;
-use crate::backend::{Backend, Job, Meter, Preparing, Running, Stop, Work};
-use crate::events::Reports;
-use crate::limits::{Counter, Limit, Refusals};
-use crate::stdio::{GuestInput, GuestOutput};
+use crate::backend::{Backend, Ended, Job, Meter, Preparing, Running, Stop, Work};
+use crate::limits::{Limit, Refusals};
 use crate::text::shown;
 use crate::tool::Description;
 use crate::workspace::Errno;
-use crate::{Ending, Error, Kind, Program, Result, Workspace};
+use crate::{Ending, Error, Kind, Program, Result};
 
 /// What every host call costs in fuel, beside what it charges for bytes and names: about what it costs in time, in
 /// the time that an instruction takes.
@@ -89,7 +86,7 @@ impl Wasm {
 }
 
 impl Backend for Wasm {
-    fn prepare(&self, mut job: Job) -> Preparing {
+    fn prepare(&self, mut job: Box<Job>) -> Preparing {
         let work = mem::replace(&mut job.work, Work::Run);
         let variant = Variant {
             metering: job.metering,
@@ -132,7 +129,7 @@ impl Backend for Wasm {
 }
 
 /// What does `work` with a program.
-fn start(compiled: Compiled, work: Work, job: Job) -> Result<Running> {
+fn start(compiled: Compiled, work: Work, job: Box<Job>) -> Result<Running> {
     match (compiled, work) {
         (Compiled::Module(program), Work::Run) => Ok(Box::pin(run_module(program, job))),
         (Compiled::Component(linked), Work::Run) => match &linked.startable(&job.program)?.command {
@@ -143,9 +140,9 @@ fn start(compiled: Compiled, work: Work, job: Job) -> Result<Running> {
             }
         },
         (Compiled::Component(linked), Work::Call(call)) => call::prepare(linked, job, call),
-        (Compiled::Component(linked), Work::Serve(calls)) => session::prepare(linked, job, calls),
+        (Compiled::Component(linked), Work::Keep) => session::prepare(linked, job),
         (Compiled::Component(linked), Work::Visit(visit)) => visit.prepare(&linked, job),
-        (Compiled::Module(_), Work::Call(_) | Work::Serve(_) | Work::Visit(_)) => Err(Error::new(
+        (Compiled::Module(_), Work::Call(_) | Work::Keep | Work::Visit(_)) => Err(Error::new(
             Kind::InvalidInput,
             format!(
                 "{:?} is a module: only a component has functions to be called",
@@ -155,11 +152,11 @@ fn start(compiled: Compiled, work: Work, job: Job) -> Result<Running> {
     }
 }
 
-async fn run_module(program: InstancePre<p1::State>, job: Job) -> Result<Ending> {
-    let (refusals, fuel, limit) = (Arc::clone(&job.refusals), fuel(&job), job.fuel);
+async fn run_module(program: InstancePre<p1::State>, job: Box<Job>) -> Result<Ended> {
+    let (record, fuel, limit) = (Arc::clone(&job.record), fuel(&job), job.fuel);
     let state = match p1::State::new(ProcessState::new(job)) {
         Ok(state) => state,
-        Err(errno) => return no_preopens(errno, &refusals),
+        Err(errno) => return no_preopens(errno, &record.refusals).map(Ended::from),
     };
     let mut run = Run::new(program.module().engine(), state, fuel)?;
     let ended = async {
@@ -168,21 +165,21 @@ async fn run_module(program: InstancePre<p1::State>, job: Job) -> Result<Ending>
         start.call_async(&mut run.store, ()).await
     };
     match ended.await {
-        Ok(()) => Ok(Ending::Exited(0)),
-        Err(error) => ending_of(&error, limit, &refusals),
+        Ok(()) => Ok(Ending::Exited(0).into()),
+        Err(error) => ending_of(&error, limit, &record.refusals).map(Ended::from),
     }
 }
 
-async fn run_component(program: CommandPre<p2::State>, job: Job) -> Result<Ending> {
-    let (refusals, fuel, limit) = (Arc::clone(&job.refusals), fuel(&job), job.fuel);
+async fn run_component(program: CommandPre<p2::State>, job: Box<Job>) -> Result<Ended> {
+    let (record, fuel, limit) = (Arc::clone(&job.record), fuel(&job), job.fuel);
     let mut run = Run::new(program.engine(), p2::State::new(ProcessState::new(job)), fuel)?;
     let ended = async {
         let command = program.instantiate_async(&mut run.store).await?;
         command.wasi_cli_run().call_run(&mut run.store).await
     };
     match ended.await {
-        Ok(result) => Ok(Ending::Exited(result.is_err().into())),
-        Err(error) => ending_of(&error, limit, &refusals),
+        Ok(result) => Ok(Ending::Exited(result.is_err().into()).into()),
+        Err(error) => ending_of(&error, limit, &record.refusals).map(Ended::from),
     }
 }
 
@@ -193,52 +190,34 @@ fn fuel(job: &Job) -> Option<u64> {
 
 /// What every process has, whatever its ABI.
 pub(crate) struct ProcessState {
-    name: Arc<str>,
-    args: Vec<String>,
-    pub env: Vec<(String, String)>,
-    pub workspace: Workspace,
-    pub refusals: Arc<Refusals>,
-    pub stdin: GuestInput,
-    pub stdout: GuestOutput,
-    pub stderr: GuestOutput,
+    pub job: Box<Job>,
     pub clocks: LazyClocks,
     random: RandomNumbers,
-    pub meter: Arc<Meter>,
-    pub reports: Reports,
-    memory: Arc<Counter>,
-    max_answer: u64,
-    limiter: Limiter,
+    /// What its memories and tables hold of the sandbox's memory, in bytes.
+    held: u64,
 }
 
 impl ProcessState {
-    fn new(job: Job) -> Self {
+    fn new(job: Box<Job>) -> Self {
         Self {
-            name: job.name,
-            args: job.args,
-            env: job.env,
-            workspace: job.workspace,
-            stdin: job.stdin,
-            stdout: job.stdout,
-            stderr: job.stderr,
             clocks: LazyClocks::from_grant(job.clocks),
             random: RandomNumbers::from_grant(job.random),
-            memory: Arc::clone(&job.memory),
-            max_answer: job.max_answer,
-            limiter: Limiter::new(
-                job.memory,
-                job.max_memory,
-                Arc::clone(&job.refusals),
-                Arc::clone(&job.meter),
-            ),
-            meter: job.meter,
-            reports: job.reports,
-            refusals: job.refusals,
+            job,
+            held: 0,
         }
+    }
+
+    fn meter(&self) -> &Meter {
+        &self.job.record.meter
+    }
+
+    fn refusals(&self) -> &Refusals {
+        &self.job.record.refusals
     }
 
     /// The arguments, the name of the program before them.
     fn args(&self) -> impl Iterator<Item = &str> {
-        iter::once(&*self.name).chain(self.args.iter().map(String::as_str))
+        iter::once(&*self.job.name).chain(self.job.args.iter().map(String::as_str))
     }
 
     /// The bytes of the arguments, each ended by a zero.
@@ -248,14 +227,16 @@ impl ProcessState {
 
     /// The bytes of the environment as `NAME=VALUE`, each ended by a zero.
     fn env_bytes(&self) -> usize {
-        self.env.iter().map(|(name, value)| name.len() + value.len() + 2).sum()
+        self.job
+            .env
+            .iter()
+            .map(|(name, value)| name.len() + value.len() + 2)
+            .sum()
     }
-}
 
-impl ProcessState {
     /// What the host may hold for a value on its way out: a part of what the sandbox may have.
     fn max_lifted(&self) -> usize {
-        usize::try_from(self.memory.limit() / 4)
+        usize::try_from(self.job.memory.limit() / 4)
             .unwrap_or(usize::MAX)
             .max(1 << 20)
     }
@@ -278,7 +259,7 @@ impl HasProcess for p2::State {
     }
 }
 
-/// A store under its limits; what it used is in the meter when it is gone, however it ends.
+/// A store under its limits; what it used is in the meter at the latest when it is gone, however it ends.
 struct Run<T: HasProcess> {
     store: Store<T>,
     fuel: Option<u64>,
@@ -296,7 +277,7 @@ impl<T: HasProcess> Run<T> {
     /// For what imports nothing.
     fn without_host_calls(engine: &wasmtime::Engine, state: T, fuel: Option<u64>) -> Result<Self> {
         let mut store = Store::new(engine, state);
-        store.limiter(|state| &mut state.process().limiter);
+        store.limiter(|state| state.process());
         // Not wasmtime's own way to yield: that has the guest polled again before any timer or socket is looked at.
         store.epoch_deadline_callback(|_| Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))));
         store.set_epoch_deadline(1);
@@ -307,19 +288,24 @@ impl<T: HasProcess> Run<T> {
         }
         Ok(Self { store, fuel })
     }
-}
 
-impl<T: HasProcess> Drop for Run<T> {
-    fn drop(&mut self) {
+    /// Writes down what fuel it has used.
+    fn tell_fuel(&mut self) {
         if let Some(fuel) = self.fuel {
             let used = fuel.saturating_sub(self.store.get_fuel().unwrap_or(0));
             self.store
                 .data_mut()
                 .process()
-                .meter
+                .meter()
                 .fuel
                 .store(used, Ordering::Relaxed);
         }
+    }
+}
+
+impl<T: HasProcess> Drop for Run<T> {
+    fn drop(&mut self) {
+        self.tell_fuel();
     }
 }
 
@@ -336,12 +322,12 @@ fn charge_host_calls<T: HasProcess>()
             CallHook::CallingHost => {
                 depth += 1;
                 if depth == 1 {
-                    calls_before = store.data_mut().process().meter.calls();
+                    calls_before = store.data_mut().process().meter().calls();
                 }
             }
             CallHook::ReturningFromHost => {
                 depth = depth.saturating_sub(1);
-                if depth == 0 && store.data_mut().process().meter.calls() != calls_before {
+                if depth == 0 && store.data_mut().process().meter().calls() != calls_before {
                     return charge_host_call(&mut store);
                 }
             }
@@ -353,7 +339,7 @@ fn charge_host_calls<T: HasProcess>()
 
 fn charge_host_call<T: HasProcess>(store: &mut StoreContextMut<'_, T>) -> wasmtime::Result<()> {
     let process = store.data_mut().process();
-    let (moved, names) = (process.meter.take_unpaid(), process.refusals.take_unpaid_names());
+    let (moved, names) = (process.meter().take_unpaid(), process.refusals().take_unpaid_names());
     let charge = HOST_CALL_FUEL
         .saturating_add(moved / BYTES_PER_FUEL)
         .saturating_add(names.saturating_mul(NAME_FUEL));

@@ -13,7 +13,7 @@ use super::compiled::Linked;
 use super::values::MAX_LIFTED;
 use super::workshop::refuse;
 use super::{HasProcess, ProcessState, Run, ending_of, fuel, p2};
-use crate::backend::{Job, Running};
+use crate::backend::{Ended, Job, Running};
 use crate::{Ending, Program, Result};
 
 /// A component for [`Sandbox::with_plugin`](crate::Sandbox::with_plugin), with functions of the embedder's that it may
@@ -107,13 +107,13 @@ impl<T: Send + 'static> fmt::Debug for Plugin<T> {
 impl<T> PluginState<T> {
     /// The embedder's data, for one call as well.
     pub fn data(&self) -> &T {
-        self.p2.process.meter.count_call();
+        self.p2.process.meter().count_call();
         &self.data
     }
 
     /// The embedder's data, for one call of a function of the embedder's: it costs the plug-in what any host call does.
     pub fn data_mut(&mut self) -> &mut T {
-        self.p2.process.meter.count_call();
+        self.p2.process.meter().count_call();
         &mut self.data
     }
 }
@@ -141,7 +141,7 @@ impl<T: Send + 'static> p2::HasState for PluginState<T> {
 /// What the embedder does with an instance.
 pub(crate) trait Visit: Send {
     /// Links `component`, and gives what runs it.
-    fn prepare(self: Box<Self>, component: &Linked, job: Job) -> Result<Running>;
+    fn prepare(self: Box<Self>, component: &Linked, job: Box<Job>) -> Result<Running>;
 }
 
 /// What [`Visit`] came to, where it came to its end.
@@ -160,7 +160,7 @@ where
     R: Send + 'static,
     W: Visitor<T, R>,
 {
-    fn prepare(self: Box<Self>, component: &Linked, job: Job) -> Result<Running> {
+    fn prepare(self: Box<Self>, component: &Linked, job: Box<Job>) -> Result<Running> {
         let linked = self.plugin.linked(component);
         let linked = linked.map_err(|error| refuse(&job.program, &error))?;
         Ok(Box::pin(self.run(linked, job)))
@@ -173,9 +173,9 @@ where
     R: Send + 'static,
     W: Visitor<T, R>,
 {
-    async fn run(self: Box<Self>, linked: Arc<InstancePre<PluginState<T>>>, job: Job) -> Result<Ending> {
+    async fn run(self: Box<Self>, linked: Arc<InstancePre<PluginState<T>>>, job: Box<Job>) -> Result<Ended> {
         let Self { data, work, answer, .. } = *self;
-        let (refusals, fuel, limit) = (Arc::clone(&job.refusals), fuel(&job), job.fuel);
+        let (record, fuel, limit) = (Arc::clone(&job.record), fuel(&job), job.fuel);
         let p2 = p2::State::new(ProcessState::new(job));
         let mut run = Run::new(linked.engine(), PluginState { data, p2 }, fuel)?;
         let max_lifted = run.store.data().p2.process.max_lifted();
@@ -187,9 +187,9 @@ where
         match worked.await {
             Ok(value) => {
                 *answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
-                Ok(Ending::Returned)
+                Ok(Ending::Returned.into())
             }
-            Err(error) => ending_of(&error, limit, &refusals),
+            Err(error) => ending_of(&error, limit, &record.refusals).map(Ended::from),
         }
     }
 }

@@ -267,12 +267,12 @@ fn times_are_told_of_what_has_the_name_when_they_change() {
         world.root.put(name, b"");
     }
     world.workspace.take_changes();
-    world.refusals.take_unpaid_names();
+    world.record.refusals.take_unpaid_names();
     let names = world.workspace.shared.write_names();
     let root = world.root.clone();
     let times = (NewTime::Keep, NewTime::At(UNIX_EPOCH));
     let setting = std::thread::spawn(move || root.set_times("file", Follow::No, times.0, times.1));
-    while world.refusals.take_unpaid_names() == 0 {
+    while world.record.refusals.take_unpaid_names() == 0 {
         std::thread::yield_now();
     }
     // By now, or soon, it has looked the name up and waits for the lock.

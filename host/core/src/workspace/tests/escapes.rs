@@ -155,11 +155,11 @@ fn links_that_spell_out_the_longest_paths_are_followed_for_so_many_steps() {
             let target = format!("{}{name}{}{padding}", round_about.repeat(200), index - 1);
             symlink(target, world.scratch().join(format!("{name}{index}"))).unwrap();
         }
-        world.refusals.take_unpaid_names();
+        world.record.refusals.take_unpaid_names();
         let looked_up = root.stat(&format!("{name}40/"), Follow::Yes);
         let expected = if name == "padded" { Errno::NOTDIR } else { Errno::LOOP };
         assert_eq!(errno(looked_up), expected, "{name}");
-        let names = world.refusals.take_unpaid_names();
+        let names = world.record.refusals.take_unpaid_names();
         assert!(names <= 2049, "{name}: {names}");
     }
 }

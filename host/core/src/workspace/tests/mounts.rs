@@ -143,14 +143,14 @@ fn programs_get_the_mounts_as_they_were_spelled_and_the_root() {
         &[("data", "d", Access::ReadOnly), ("/job/in", "w", Access::ReadWrite)],
         AMPLE,
     );
-    let preopens = world.workspace.preopens(&world.refusals).unwrap();
+    let preopens = world.workspace.preopens(&world.record).unwrap();
     let names: Vec<_> = preopens.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["/", "data", "/job/in"]);
     assert!(preopens[0].1.is_same(&world.root));
     preopens[2].1.put("x", b"");
     assert!(world.host("w/x").exists());
     let world = World::with(&[("./", "top", Access::ReadOnly)], AMPLE);
-    let preopens = world.workspace.preopens(&world.refusals).unwrap();
+    let preopens = world.workspace.preopens(&world.record).unwrap();
     assert_eq!(
         preopens.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
         ["./"]

@@ -157,11 +157,11 @@ fn a_listing_is_charged_while_it_lives() {
     for index in 10..200 {
         root.put(&format!("{index}"), b"");
     }
-    world.refusals.take_unpaid_names();
+    world.record.refusals.take_unpaid_names();
     assert_eq!(errno(root.list()), Errno::NOMEM);
     assert_eq!(world.last_limit(), Some(Limit::Memory));
     assert_eq!(world.budgets.memory.used(), 0);
-    let names = world.refusals.take_unpaid_names();
+    let names = world.record.refusals.take_unpaid_names();
     assert!(
         (50..200).contains(&names),
         "{names} are paid for though the listing failed"

@@ -8,11 +8,12 @@ use palisade_policy::{Access, Denial};
 
 use super::super::*;
 use crate::limits::Limit;
+use crate::record::Record;
 
 pub(super) struct World {
     pub host: tempfile::TempDir,
     pub workspace: Workspace,
-    pub refusals: Arc<Refusals>,
+    pub record: Arc<Record>,
     pub root: Directory,
     pub budgets: Budgets,
 }
@@ -89,12 +90,12 @@ impl World {
             memory: Counter::new(limits.memory),
         };
         let workspace = open(all, budgets.clone()).unwrap();
-        let refusals = Arc::new(Refusals::default());
-        let root = workspace.root(&refusals).unwrap();
+        let record = Arc::new(Record::default());
+        let root = workspace.root(&record).unwrap();
         Self {
             host,
             workspace,
-            refusals,
+            record,
             root,
             budgets,
         }
@@ -110,11 +111,11 @@ impl World {
     }
 
     pub(super) fn denials(&self) -> Vec<Denial> {
-        self.refusals.denials().0
+        self.record.refusals.denials().0
     }
 
     pub(super) fn last_limit(&self) -> Option<Limit> {
-        self.refusals.last_limit()
+        self.record.refusals.last_limit()
     }
 }
 

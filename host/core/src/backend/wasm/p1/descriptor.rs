@@ -66,9 +66,9 @@ async fn sync(call: &mut Call<'_>, fd: u32, right: Rights, what: Sync) -> Result
 pub(super) fn fd_fdstat_get(call: &mut Call<'_>, fd: u32, stat: u32) -> Result {
     let descriptor = call.descriptors.get(fd)?;
     let file_type = match &descriptor.object {
-        Object::Stdin => stream_type(call.process.stdin.is_terminal()),
-        Object::Stdout => stream_type(call.process.stdout.is_terminal()),
-        Object::Stderr => stream_type(call.process.stderr.is_terminal()),
+        Object::Stdin => stream_type(call.process.job.stdin.is_terminal()),
+        Object::Stdout => stream_type(call.process.job.stdout.is_terminal()),
+        Object::Stderr => stream_type(call.process.job.stderr.is_terminal()),
         Object::File { .. } => FileType::RegularFile,
         Object::Directory { .. } => FileType::Directory,
     };
@@ -111,9 +111,9 @@ pub(super) fn fd_filestat_get(call: &mut Call<'_>, fd: u32, stat: u32) -> Result
     let descriptor = call.descriptors.get(fd)?;
     let stream = |inode, is_terminal| layout::stream_filestat(inode, stream_type(is_terminal));
     let filestat = match &descriptor.object {
-        Object::Stdin => stream(0, call.process.stdin.is_terminal()),
-        Object::Stdout => stream(1, call.process.stdout.is_terminal()),
-        Object::Stderr => stream(2, call.process.stderr.is_terminal()),
+        Object::Stdin => stream(0, call.process.job.stdin.is_terminal()),
+        Object::Stdout => stream(1, call.process.job.stdout.is_terminal()),
+        Object::Stderr => stream(2, call.process.job.stderr.is_terminal()),
         Object::File { file, .. } => {
             let stat = file.stat()?;
             layout::filestat(&stat, file.identity(&stat))

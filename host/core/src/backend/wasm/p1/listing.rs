@@ -39,7 +39,7 @@ pub(super) async fn fd_readdir(
         directory,
         (first..listing.len()).map_while(|index| Some((index, listing.get(index)?))),
     );
-    call.process.meter.charge_bytes(filled);
+    call.process.meter().charge_bytes(filled);
     call.memory
         .put_u32(used, u32::try_from(filled).map_err(|_| Errno::OVERFLOW)?)
 }

@@ -78,7 +78,7 @@ impl<'a> Call<'a> {
         let State {
             process, descriptors, ..
         } = get(data);
-        process.meter.count_call();
+        process.meter().count_call();
         Self {
             memory: Memory::new(bytes),
             process,

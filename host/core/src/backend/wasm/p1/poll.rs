@@ -64,7 +64,7 @@ pub(super) async fn poll_oneoff(
     call.memory.check(happened, 4)?;
     let subscriptions = parse(&call.memory, call.process, subscriptions, count)?;
     call.process
-        .meter
+        .meter()
         .charge_bytes((count * (SUBSCRIPTION + layout::EVENT)) as usize);
     check_open(call, &subscriptions)?;
     let number = wait(&subscriptions, &mut Reporter { call, events }).await?;
@@ -196,8 +196,8 @@ fn readable(
     let descriptor = descriptors.get(fd)?;
     descriptor.require(Rights::FD_READ)?;
     match &descriptor.object {
-        Object::Stdin if process.stdin.poll_ready(context).is_pending() => Ok(None),
-        Object::Stdin => match process.stdin.available() {
+        Object::Stdin if process.job.stdin.poll_ready(context).is_pending() => Ok(None),
+        Object::Stdin => match process.job.stdin.available() {
             0 => Ok(Some((0, HANGUP))),
             available => Ok(Some((available as u64, 0))),
         },
@@ -215,8 +215,8 @@ fn writable(
     let descriptor = descriptors.get(fd)?;
     descriptor.require(Rights::FD_WRITE)?;
     let output = match &descriptor.object {
-        Object::Stdout => &process.stdout,
-        Object::Stderr => &process.stderr,
+        Object::Stdout => &process.job.stdout,
+        Object::Stderr => &process.job.stderr,
         Object::File { .. } => return Ok(Some((1, 0))),
         Object::Stdin | Object::Directory { .. } => return Err(Errno::BADF.into()),
     };

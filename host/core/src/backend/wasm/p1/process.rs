@@ -15,7 +15,7 @@ const RANDOM_CHUNK: usize = 64 << 10;
 pub(super) fn args_get(call: &mut Call<'_>, pointers: u32, buffer: u32) -> Result {
     let args: Vec<[&str; 1]> = call.process.args().map(|argument| [argument]).collect();
     let written = put_strings(&mut call.memory, &args, pointers, buffer)?;
-    call.process.meter.charge_bytes(written);
+    call.process.meter().charge_bytes(written);
     Ok(())
 }
 
@@ -27,17 +27,18 @@ pub(super) fn args_sizes_get(call: &mut Call<'_>, count: u32, size: u32) -> Resu
 pub(super) fn environ_get(call: &mut Call<'_>, pointers: u32, buffer: u32) -> Result {
     let variables: Vec<[&str; 3]> = call
         .process
+        .job
         .env
         .iter()
         .map(|(name, value)| [name.as_str(), "=", value.as_str()])
         .collect();
     let written = put_strings(&mut call.memory, &variables, pointers, buffer)?;
-    call.process.meter.charge_bytes(written);
+    call.process.meter().charge_bytes(written);
     Ok(())
 }
 
 pub(super) fn environ_sizes_get(call: &mut Call<'_>, count: u32, size: u32) -> Result {
-    put_sizes(call, count, size, call.process.env.len(), call.process.env_bytes())
+    put_sizes(call, count, size, call.process.job.env.len(), call.process.env_bytes())
 }
 
 fn put_sizes(call: &mut Call<'_>, count: u32, size: u32, strings: usize, bytes: usize) -> Result {
@@ -88,7 +89,7 @@ pub(super) fn clock_time_get(call: &mut Call<'_>, clock: u32, _precision: u64, t
 
 pub(super) async fn random_get(call: &mut Call<'_>, buffer: u32, length: u32) -> Result {
     let bytes = call.memory.bytes_mut(buffer, length)?;
-    call.process.meter.charge_bytes(bytes.len());
+    call.process.meter().charge_bytes(bytes.len());
     for part in bytes.chunks_mut(YIELD_AFTER) {
         for chunk in part.chunks_mut(RANDOM_CHUNK) {
             call.process.random.get().fill_bytes(chunk);

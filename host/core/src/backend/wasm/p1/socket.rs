@@ -8,7 +8,7 @@ use crate::workspace::Errno;
 
 /// Programs which serve a socket that their host opened for them begin here.
 pub(super) fn sock_accept(call: &mut Call<'_>, fd: u32, _flags: u32, _accepted: u32) -> Result {
-    call.process.refusals.deny(Denial {
+    call.process.refusals().deny(Denial {
         rule: "network".into(),
         asked: format!("accept a connection on descriptor {fd}"),
         smallest_grant: "none: network is off".into(),

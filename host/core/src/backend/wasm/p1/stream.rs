@@ -22,7 +22,7 @@ const WHOLE: usize = 64 << 10;
 pub(super) async fn fd_read(call: &mut Call<'_>, fd: u32, list: u32, count: u32, moved: u32) -> Result {
     let (memory, process, descriptor, mut buffers) = begin(call, fd, list, count, moved, Rights::FD_READ)?;
     match &mut descriptor.object {
-        Object::Stdin => read_stream(memory, &process.stdin, &mut buffers, descriptor.flags).await?,
+        Object::Stdin => read_stream(memory, &process.job.stdin, &mut buffers, descriptor.flags).await?,
         Object::File { file, position } => {
             read_file(memory, file, &mut buffers, *position).await?;
             *position = position.saturating_add(buffers.moved().into());
@@ -44,15 +44,15 @@ pub(super) async fn fd_write(call: &mut Call<'_>, fd: u32, list: u32, count: u32
     let (memory, process, descriptor, mut buffers) = begin(call, fd, list, count, moved, Rights::FD_WRITE)?;
     let flags = descriptor.flags;
     match &mut descriptor.object {
-        Object::Stdout => write_stream(memory, &process.stdout, &mut buffers, flags, &process.meter).await?,
-        Object::Stderr => write_stream(memory, &process.stderr, &mut buffers, flags, &process.meter).await?,
+        Object::Stdout => write_stream(memory, &process.job.stdout, &mut buffers, flags, process.meter()).await?,
+        Object::Stderr => write_stream(memory, &process.job.stderr, &mut buffers, flags, process.meter()).await?,
         Object::File { file, position } => {
             let place = if flags.contains(Flags::APPEND) {
                 Place::End
             } else {
                 Place::At(*position)
             };
-            *position = write_file(memory, file, &mut buffers, place, &process.meter).await?;
+            *position = write_file(memory, file, &mut buffers, place, process.meter()).await?;
             sync(file, flags).await?;
         }
         Object::Stdin | Object::Directory { .. } => return Err(Errno::BADF.into()),
@@ -64,7 +64,7 @@ pub(super) async fn fd_write(call: &mut Call<'_>, fd: u32, list: u32, count: u32
 pub(super) async fn fd_pwrite(call: &mut Call<'_>, fd: u32, list: u32, count: u32, offset: u64, moved: u32) -> Result {
     let (memory, process, descriptor, mut buffers) = begin(call, fd, list, count, moved, Rights::FD_WRITE)?;
     let file = positioned(&descriptor.object)?;
-    write_file(memory, file, &mut buffers, Place::At(offset), &process.meter).await?;
+    write_file(memory, file, &mut buffers, Place::At(offset), process.meter()).await?;
     sync(file, descriptor.flags).await?;
     memory.put_u32(moved, buffers.moved())
 }
@@ -86,7 +86,7 @@ fn begin<'c, 'm>(
 }
 
 fn finish_read(memory: &mut Memory<'_>, process: &mut ProcessState, buffers: &Buffers, moved: u32) -> Result {
-    process.meter.count_read(buffers.moved() as usize);
+    process.meter().count_read(buffers.moved() as usize);
     memory.put_u32(moved, buffers.moved())
 }
 

@@ -78,7 +78,7 @@ impl Descriptors {
         descriptors.insert(Descriptor::stream(Object::Stdin, Rights::FD_READ));
         descriptors.insert(Descriptor::stream(Object::Stdout, Rights::FD_WRITE));
         descriptors.insert(Descriptor::stream(Object::Stderr, Rights::FD_WRITE));
-        for (name, directory) in process.workspace.preopens(&process.refusals)? {
+        for (name, directory) in process.job.workspace.preopens(&process.job.record)? {
             descriptors.insert(Descriptor::preopen(name, directory));
         }
         Ok(descriptors)

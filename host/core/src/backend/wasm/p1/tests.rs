@@ -30,8 +30,8 @@ async fn every_exit_code_passes_unchanged() {
 async fn arguments_and_environment_arrive() {
     let mut guest = Guest::new();
     let process = &mut guest.state().process;
-    (process.name, process.args) = ("sh".into(), vec!["-c".into()]);
-    guest.state().process.env = vec![("HOME".into(), "/root".into())];
+    (process.job.name, process.job.args) = ("sh".into(), vec!["-c".into()]);
+    guest.state().process.job.env = vec![("HOME".into(), "/root".into())];
     guest.ok("args_sizes_get", &[0, 4]).await;
     assert_eq!((guest.u32(0), guest.u32(4)), (2, 6));
     guest.ok("args_get", &[0, 100]).await;
@@ -227,7 +227,7 @@ async fn a_socket_is_denied_with_its_reason() {
     let mut guest = Guest::new();
     assert_eq!(guest.call("sock_accept", &[3, 0, 0]).await, 57);
     assert_eq!(guest.call("sock_shutdown", &[99, 0]).await, BADF);
-    let (denials, _) = guest.state().process.refusals.denials();
+    let (denials, _) = guest.state().process.refusals().denials();
     assert_eq!(
         denials[0].to_string(),
         "network: accept a connection on descriptor 3 is not granted; the smallest grant that would do: none: network is off"

@@ -16,12 +16,12 @@ use crate::stdio::GuestOutput;
 
 impl environment::Host for State {
     fn get_environment(&mut self) -> wasmtime::Result<Vec<(String, String)>> {
-        self.process.meter.charge_bytes(self.process.env_bytes());
-        Ok(self.process.env.clone())
+        self.process.meter().charge_bytes(self.process.env_bytes());
+        Ok(self.process.job.env.clone())
     }
 
     fn get_arguments(&mut self) -> wasmtime::Result<Vec<String>> {
-        self.process.meter.charge_bytes(self.process.args_bytes());
+        self.process.meter().charge_bytes(self.process.args_bytes());
         Ok(self.process.args().map(str::to_owned).collect())
     }
 
@@ -29,6 +29,7 @@ impl environment::Host for State {
     fn initial_cwd(&mut self) -> wasmtime::Result<Option<String>> {
         let cwd = self
             .process
+            .job
             .env
             .iter()
             .find(|(name, value)| name == "PWD" && value.starts_with('/'));
@@ -48,7 +49,7 @@ impl exit::Host for State {
 
 impl State {
     fn push_output(&mut self, output: GuestOutput) -> wasmtime::Result<Resource<DynOutputStream>> {
-        let stream = Output::new(output, Arc::clone(&self.process.meter));
+        let stream = Output::new(output, Arc::clone(&self.process.job.record));
         Ok(self.push(Box::new(stream) as DynOutputStream)?)
     }
 
@@ -66,26 +67,26 @@ impl State {
 
 impl stdin::Host for State {
     fn get_stdin(&mut self) -> wasmtime::Result<Resource<DynInputStream>> {
-        let stream = Input::new(self.process.stdin.clone(), Arc::clone(&self.process.meter));
+        let stream = Input::new(self.process.job.stdin.clone(), Arc::clone(&self.process.job.record));
         Ok(self.push(Box::new(stream) as DynInputStream)?)
     }
 }
 
 impl stdout::Host for State {
     fn get_stdout(&mut self) -> wasmtime::Result<Resource<DynOutputStream>> {
-        self.push_output(self.process.stdout.clone())
+        self.push_output(self.process.job.stdout.clone())
     }
 }
 
 impl stderr::Host for State {
     fn get_stderr(&mut self) -> wasmtime::Result<Resource<DynOutputStream>> {
-        self.push_output(self.process.stderr.clone())
+        self.push_output(self.process.job.stderr.clone())
     }
 }
 
 impl terminal_stdin::Host for State {
     fn get_terminal_stdin(&mut self) -> wasmtime::Result<Option<Resource<terminal_input::TerminalInput>>> {
-        Ok(if self.process.stdin.is_terminal() {
+        Ok(if self.process.job.stdin.is_terminal() {
             Some(self.push(terminal_input::TerminalInput)?)
         } else {
             None
@@ -95,13 +96,13 @@ impl terminal_stdin::Host for State {
 
 impl terminal_stdout::Host for State {
     fn get_terminal_stdout(&mut self) -> wasmtime::Result<Option<Resource<terminal_output::TerminalOutput>>> {
-        self.push_terminal(self.process.stdout.is_terminal())
+        self.push_terminal(self.process.job.stdout.is_terminal())
     }
 }
 
 impl terminal_stderr::Host for State {
     fn get_terminal_stderr(&mut self) -> wasmtime::Result<Option<Resource<terminal_output::TerminalOutput>>> {
-        self.push_terminal(self.process.stderr.is_terminal())
+        self.push_terminal(self.process.job.stderr.is_terminal())
     }
 }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use wasmtime_wasi::p2::{InputStream, OutputStream, Pollable, StreamError, StreamResult};
 
 use super::CHUNK;
-use crate::backend::Meter;
+use crate::record::Record;
 use crate::workspace::{Errno, File, FsResult, Started, Sync as Extent};
 
 /// Reads a file from a position on.
@@ -16,16 +16,16 @@ pub(super) struct FileInput {
     file: File,
     position: u64,
     failed: bool,
-    meter: Arc<Meter>,
+    record: Arc<Record>,
 }
 
 impl FileInput {
-    pub(super) fn new(file: File, position: u64, meter: Arc<Meter>) -> Self {
+    pub(super) fn new(file: File, position: u64, record: Arc<Record>) -> Self {
         Self {
             file,
             position,
             failed: false,
-            meter,
+            record,
         }
     }
 }
@@ -44,7 +44,7 @@ impl InputStream for FileInput {
             Ok(read) => {
                 buffer.truncate(read);
                 self.position = self.position.saturating_add(read as u64);
-                self.meter.count_read(read);
+                self.record.meter.count_read(read);
                 Ok(buffer.into())
             }
             Err(errno) => {
@@ -72,7 +72,7 @@ pub(super) struct FileOutput {
     place: Place,
     synced_by_writes: Option<Extent>,
     state: OutputState,
-    meter: Arc<Meter>,
+    record: Arc<Record>,
 }
 
 enum OutputState {
@@ -87,13 +87,13 @@ enum OutputState {
 }
 
 impl FileOutput {
-    pub(super) fn new(file: File, place: Place, synced_by_writes: Option<Extent>, meter: Arc<Meter>) -> Self {
+    pub(super) fn new(file: File, place: Place, synced_by_writes: Option<Extent>, record: Arc<Record>) -> Self {
         Self {
             file,
             place,
             synced_by_writes,
             state: OutputState::Ready,
-            meter,
+            record,
         }
     }
 
@@ -135,7 +135,7 @@ impl FileOutput {
             };
             // Without progress this would never end.
             bytes = bytes.get(written..).filter(|_| written > 0).ok_or(Errno::IO)?;
-            self.meter.count_written(written);
+            self.record.meter.count_written(written);
         }
         Ok(())
     }
@@ -201,7 +201,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::limits::{Counter, Refusals};
+    use crate::limits::Counter;
     use crate::workspace::{Budgets, Create, Follow, Mount, OpenHow, Opened, Source, Workspace};
 
     fn workspace(directory: &TempDir) -> Workspace {
@@ -230,7 +230,7 @@ mod tests {
             directory: false,
             follow: Follow::No,
         };
-        let root = workspace.root(&Arc::new(Refusals::default())).expect("a root");
+        let root = workspace.root(&Arc::default()).expect("a root");
         match root.open("file", how) {
             Ok(Opened::File(file)) => file,
             other => panic!("{other:?}"),

@@ -21,7 +21,7 @@ type Result<T> = std::result::Result<T, Failure>;
 impl State {
     /// The directory which a call resolves `path` in; the guest is charged for the length of the path.
     fn at(&mut self, base: &Resource<Descriptor>, path: &str) -> Result<&Directory> {
-        self.process.meter.charge_bytes(path.len());
+        self.process.meter().charge_bytes(path.len());
         Ok(self.table.get(base)?.directory()?)
     }
 
@@ -32,7 +32,7 @@ impl State {
         (to, to_path): (&Resource<Descriptor>, &str),
     ) -> Result<(&Directory, &Directory)> {
         self.process
-            .meter
+            .meter()
             .charge_bytes(from_path.len().saturating_add(to_path.len()));
         Ok((self.table.get(from)?.directory()?, self.table.get(to)?.directory()?))
     }
@@ -50,7 +50,7 @@ impl State {
             file,
             place,
             descriptor.synced_by_writes(),
-            Arc::clone(&self.process.meter),
+            Arc::clone(&self.process.job.record),
         );
         Ok(self.push(Box::new(stream) as DynOutputStream)?)
     }
@@ -67,7 +67,7 @@ impl State {
 impl preopens::Host for State {
     /// Opened when asked for: most tools never do.
     fn get_directories(&mut self) -> wasmtime::Result<Vec<(Resource<Descriptor>, String)>> {
-        let preopens = self.process.workspace.preopens(&self.process.refusals)?;
+        let preopens = self.process.job.workspace.preopens(&self.process.job.record)?;
         preopens
             .into_iter()
             .map(|(name, directory)| Ok((self.push(Descriptor::preopen(directory))?, name)))
@@ -91,7 +91,7 @@ impl types::Host for State {
 impl HostDescriptor for State {
     fn read_via_stream(&mut self, fd: Resource<Descriptor>, offset: Filesize) -> Result<Resource<DynInputStream>> {
         let file = self.table.get(&fd)?.readable()?.clone();
-        let stream = FileInput::new(file, position(offset)?, Arc::clone(&self.process.meter));
+        let stream = FileInput::new(file, position(offset)?, Arc::clone(&self.process.job.record));
         Ok(self.push(Box::new(stream) as DynInputStream)?)
     }
 
@@ -145,7 +145,7 @@ impl HostDescriptor for State {
         let mut buffer = vec![0; usize::try_from(length).unwrap_or(CHUNK).min(CHUNK)];
         let read = file.read_at(&mut buffer, position(offset)?)?;
         buffer.truncate(read);
-        self.process.meter.count_read(read);
+        self.process.meter().count_read(read);
         Ok((buffer, read == 0))
     }
 
@@ -154,7 +154,7 @@ impl HostDescriptor for State {
         let file = descriptor.writable()?;
         let written = file.write_at(&bytes, position(offset)?)?;
         let to_sync = descriptor.synced_by_writes().map(|extent| (file.clone(), extent));
-        self.process.meter.count_written(written);
+        self.process.meter().count_written(written);
         if let Some((file, extent)) = to_sync {
             file.sync(extent).await?;
         }
@@ -244,7 +244,7 @@ impl HostDescriptor for State {
     }
 
     fn symlink_at(&mut self, fd: Resource<Descriptor>, target: String, path: String) -> Result<()> {
-        self.process.meter.charge_bytes(target.len());
+        self.process.meter().charge_bytes(target.len());
         Ok(self.at(&fd, &path)?.symlink(&target, &path)?)
     }
 

@@ -17,7 +17,7 @@ impl poll::Host for State {
             self.note_full(&full);
             return Err(full);
         }
-        self.process.meter.charge_bytes(pollables.len() * BYTES_PER_POLLABLE);
+        self.process.meter().charge_bytes(pollables.len() * BYTES_PER_POLLABLE);
         poll::Host::poll(&mut self.table, pollables).await
     }
 }

@@ -58,7 +58,7 @@ impl State {
     fn push<R: Send + 'static>(&mut self, resource: R) -> Result<Resource<R>, ResourceTableError> {
         let pushed = self.table.push(resource);
         if matches!(pushed, Err(ResourceTableError::Full)) {
-            self.process.refusals.hit(Limit::Handles);
+            self.process.refusals().hit(Limit::Handles);
         }
         pushed
     }
@@ -66,7 +66,7 @@ impl State {
     /// Notes the limit if `error` is that the guest holds too many resources.
     fn note_full(&self, error: &wasmtime::Error) {
         if let Some(limit) = limit_of(error) {
-            self.process.refusals.hit(limit);
+            self.process.refusals().hit(limit);
         }
     }
 }
@@ -87,7 +87,7 @@ pub(crate) trait HasState: Send + 'static {
 
 impl HasState for State {
     fn p2(&mut self) -> &mut State {
-        self.process.meter.count_call();
+        self.process.meter().count_call();
         self
     }
 }

@@ -14,7 +14,7 @@ impl State {
             Ok(wanted) if length <= MAX_RANDOM_BYTES => wanted,
             _ => bail!("{length} random bytes asked for at once, {MAX_RANDOM_BYTES} is the most"),
         };
-        self.process.meter.charge_bytes(length);
+        self.process.meter().charge_bytes(length);
         let mut bytes = vec![0; length];
         self.process.random.get().fill_bytes(&mut bytes);
         Ok(bytes)

@@ -74,8 +74,8 @@ const LINE: usize = 256;
 /// What a guest reports is output of it, and so within the limit of that.
 fn tell<T: HasState>(mut store: StoreContextMut<'_, T>, bytes: usize, report: Report) -> wasmtime::Result<()> {
     let process = &store.data_mut().p2().process;
-    process.meter.charge_bytes(bytes);
-    process.stderr.spend(LINE + bytes)?;
-    process.reports.tell(report);
+    process.meter().charge_bytes(bytes);
+    process.job.stderr.spend(LINE + bytes)?;
+    process.job.reports.tell(report);
     Ok(())
 }

@@ -16,7 +16,7 @@ const MAX_NAME: usize = 128;
 impl State {
     fn deny_network(&self, asked: String) {
         let smallest_grant = "none: this version grants no network".to_owned();
-        self.process.refusals.deny(Denial {
+        self.process.refusals().deny(Denial {
             rule: "network".to_owned(),
             asked,
             smallest_grant,
@@ -44,7 +44,7 @@ impl ip_name_lookup::Host for State {
         _: Resource<Network>,
         name: String,
     ) -> SocketResult<Resource<ip_name_lookup::ResolveAddressStream>> {
-        self.process.meter.charge_bytes(name.len());
+        self.process.meter().charge_bytes(name.len());
         self.deny_network(format!(
             "the address of {}",
             name.chars().take(MAX_NAME).collect::<String>()

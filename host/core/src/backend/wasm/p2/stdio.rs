@@ -6,7 +6,7 @@ use bytes::{Buf as _, Bytes};
 use wasmtime_wasi::p2::{InputStream, OutputStream, Pollable, StreamError, StreamResult};
 
 use super::CHUNK;
-use crate::backend::Meter;
+use crate::record::Record;
 use crate::stdio::{GuestInput, GuestOutput, Wrote};
 
 /// Bytes that a read may take where it is not known what is there.
@@ -15,12 +15,12 @@ const FIRST_READ: usize = 4096;
 /// Standard input.
 pub(super) struct Input {
     input: GuestInput,
-    meter: Arc<Meter>,
+    record: Arc<Record>,
 }
 
 impl Input {
-    pub(super) fn new(input: GuestInput, meter: Arc<Meter>) -> Self {
-        Self { input, meter }
+    pub(super) fn new(input: GuestInput, record: Arc<Record>) -> Self {
+        Self { input, record }
     }
 }
 
@@ -41,7 +41,7 @@ impl InputStream for Input {
             Some(0) => Err(StreamError::Closed),
             Some(read) => {
                 buffer.truncate(read);
-                self.meter.count_read(read);
+                self.record.meter.count_read(read);
                 Ok(buffer.into())
             }
         }
@@ -72,7 +72,7 @@ pub(super) struct Output {
     /// What was permitted and written, but somebody else took the room: at most [`CHUNK`] bytes.
     pending: Bytes,
     state: State,
-    meter: Arc<Meter>,
+    record: Arc<Record>,
 }
 
 enum State {
@@ -83,12 +83,12 @@ enum State {
 }
 
 impl Output {
-    pub(super) fn new(output: GuestOutput, meter: Arc<Meter>) -> Self {
+    pub(super) fn new(output: GuestOutput, record: Arc<Record>) -> Self {
         Self {
             output,
             pending: Bytes::new(),
             state: State::Open,
-            meter,
+            record,
         }
     }
 
@@ -117,7 +117,7 @@ impl Output {
     fn try_write(&mut self, bytes: &[u8]) -> StreamResult<usize> {
         match self.output.try_write(bytes) {
             Ok(Wrote::Bytes(written)) => {
-                self.meter.count_written(written);
+                self.record.meter.count_written(written);
                 Ok(written)
             }
             Ok(Wrote::Closed) => {
@@ -221,18 +221,21 @@ mod tests {
     use super::*;
     use crate::backend::Stop;
     use crate::limits::Limit;
-    use crate::stdio::{Device, Output as Sink, OutputBudget, PipeReader, Stdin};
+    use crate::stdio::{Device, Output as Sink, Outputs, PipeReader, Stdin};
 
     fn input(stdin: Stdin) -> Input {
         Input::new(GuestInput::new(stdin, Device::Stream), Arc::default())
     }
 
     fn piped(budget: u64) -> (Output, PipeReader) {
-        let (output, reader) = GuestOutput::new(Sink::Pipe, Device::Stream, &OutputBudget::new(budget));
-        (
-            Output::new(output, Arc::default()),
-            reader.expect("a pipe has a reader"),
-        )
+        let (outputs, pipes) = Outputs::new(Sink::Pipe, Sink::Discard, budget);
+        let record = Arc::new(Record {
+            outputs,
+            ..Record::default()
+        });
+        let output = GuestOutput::stdout(&record, Device::Stream);
+        let reader = pipes.stdout.expect("a pipe has a reader");
+        (Output::new(output, Arc::default()), reader)
     }
 
     async fn read_exactly(reader: &mut PipeReader, bytes: usize) {
@@ -247,7 +250,7 @@ mod tests {
         let mut input = input(Stdin::Bytes(b"abc".to_vec()));
         assert_eq!(input.read(usize::MAX).expect("bytes"), "abc");
         assert!(matches!(input.read(usize::MAX), Err(StreamError::Closed)));
-        assert_eq!(input.meter.read.load(Ordering::Relaxed), 3);
+        assert_eq!(input.record.meter.read.load(Ordering::Relaxed), 3);
     }
 
     #[test]
@@ -294,7 +297,7 @@ mod tests {
             read_exactly(&mut reader, length)
         );
         written.expect("all is read");
-        assert_eq!(output.meter.written.load(Ordering::Relaxed), length as u64);
+        assert_eq!(output.record.meter.written.load(Ordering::Relaxed), length as u64);
     }
 
     #[test]

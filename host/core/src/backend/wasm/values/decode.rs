@@ -25,8 +25,7 @@ pub(super) fn arguments(
         max_bytes,
         left: max_bytes,
     };
-    let arguments = decoder.record(&mut json, parameters, &Path::ROOT)?;
-    Ok(arguments.into_iter().map(|(_, value)| value).collect())
+    decoder.fields(&mut json, parameters, &Path::ROOT, |_, _, value| Ok(value))
 }
 
 /// Every value takes from `left` what it has on the heap, before it has it. Strings are moved out of the JSON.
@@ -55,7 +54,9 @@ impl Decoder {
             }
             (Shape::Map(key, value), Value::Object(members)) if key.is_string() => self.members(members, value, at),
             (Shape::Map(key, value), Value::Array(pairs)) if !key.is_string() => self.pairs(pairs, key, value, at),
-            (Shape::Record(fields), _) => self.record(json, fields, at).map(Val::Record),
+            (Shape::Record(fields), _) => self
+                .fields(json, fields, at, |this, name, value| Ok((this.text(name, at)?, value)))
+                .map(Val::Record),
             (Shape::Variant(cases), _) => self.variant(json, cases, at),
             (Shape::Enum(names), Value::String(name)) if names.contains(name) => self.text(name, at).map(Val::Enum),
             (Shape::Enum(names), Value::String(name)) => Err(at.wrong(instead_of(name, names.iter()), json)),
@@ -130,16 +131,21 @@ impl Decoder {
         Ok(Val::Map(entries))
     }
 
-    fn record(
+    /// What `make` makes of each field, in the order of `shapes`.
+    fn fields<T>(
         &mut self,
         json: &mut Value,
         shapes: &IndexMap<String, Shape>,
         at: &Path<'_>,
-    ) -> Result<Vec<(String, Val)>, BadArgument> {
+        mut make: impl FnMut(&mut Self, &str, Val) -> Result<T, BadArgument>,
+    ) -> Result<Vec<T>, BadArgument> {
         let Value::Object(members) = json else {
             return Err(at.wrong("an object", json));
         };
-        if let Some(name) = members.keys().find(|name| !shapes.contains_key(*name)) {
+        let known = shapes.keys().filter(|name| members.contains_key(*name)).count();
+        if known < members.len()
+            && let Some(name) = members.keys().find(|name| !shapes.contains_key(*name))
+        {
             return Err(at.error(instead_of(name, shapes.keys()), quoted(name)));
         }
         let mut fields = self.vec(shapes.len(), at)?;
@@ -150,7 +156,7 @@ impl Decoder {
                 None if shape.is_option() => Val::Option(None),
                 None => return Err(at.error(expected(shape), "nothing")),
             };
-            fields.push((self.text(name, &at)?, value));
+            fields.push(make(self, name, value)?);
         }
         Ok(fields)
     }

@@ -99,8 +99,8 @@ impl Signature {
     }
 
     /// The JSON schema of the object of arguments.
-    pub(crate) fn parameters_schema(&self, description: Option<&str>) -> Value {
-        schema::parameters(&self.parameters, description)
+    pub(crate) fn parameters_schema(&self) -> Value {
+        schema::parameters(&self.parameters)
     }
 
     /// The JSON schema of the result; `null` where there is none.

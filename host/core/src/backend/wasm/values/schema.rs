@@ -8,12 +8,9 @@ use super::shape::Shape;
 
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
-pub(super) fn parameters(parameters: &IndexMap<String, Shape>, description: Option<&str>) -> Value {
+pub(super) fn parameters(parameters: &IndexMap<String, Shape>) -> Value {
     let mut schema = record(parameters);
     schema["$schema"] = DIALECT.into();
-    if let Some(description) = description {
-        schema["description"] = description.into();
-    }
     schema
 }
 

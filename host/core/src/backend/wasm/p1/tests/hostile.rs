@@ -49,8 +49,8 @@ const CALLS: &[(&str, &[u64], &[usize])] = &[
 /// A guest with `file` open as 4, a link to it, and everything that [`CALLS`] points to.
 async fn guest() -> Guest {
     let mut guest = Guest::new();
-    guest.state().process.name = "program".into();
-    guest.state().process.env = vec![("NAME".into(), "value".into())];
+    guest.state().process.job.name = "program".into();
+    guest.state().process.job.env = vec![("NAME".into(), "value".into())];
     let file = guest.open("file", CREATE, support::ALL_OF_A_FILE).await;
     guest.write(file, &[b"content"]).await;
     guest.put(PATH, b"file\0\0\0\0link\0\0\0\0temp");
@@ -297,7 +297,7 @@ async fn thousands_of_subscriptions_are_polled_and_more_are_refused() {
     subscriptions.push(support::clock(2, 1, 0));
     let events = guest.poll(&subscriptions).await;
     assert_eq!(events.iter().map(|event| event.userdata).collect::<Vec<_>>(), [2]);
-    let charged = guest.state().process.meter.take_unpaid();
+    let charged = guest.state().process.meter().take_unpaid();
     assert!(charged > 4096, "{charged}");
     for count in [0, 4097, u32::MAX.into()] {
         assert_eq!(guest.call("poll_oneoff", &[LIST, BUFFER, count, 0]).await, INVAL);
@@ -328,10 +328,10 @@ async fn a_guest_which_writes_for_ever_is_stopped_at_its_limit_of_output() {
 async fn bytes_are_charged() {
     let mut guest = guest().await;
     for (name, arguments) in [("random_get", &[BUFFER, 1 << 20][..]), ("fd_write", &[4, LIST, 1, 0])] {
-        guest.state().process.meter.take_unpaid();
+        guest.state().process.meter().take_unpaid();
         guest.put(LIST, &[BUFFER as u32, 1 << 20].map(u32::to_le_bytes).concat());
         guest.ok(name, arguments).await;
-        assert!(guest.state().process.meter.take_unpaid() >= 1 << 20, "{name}");
+        assert!(guest.state().process.meter().take_unpaid() >= 1 << 20, "{name}");
     }
 }
 

@@ -15,7 +15,8 @@ use crate::backend::wasm::clocks::{Clocks, LazyClocks};
 use crate::backend::{Job, Meter, Stop, Work};
 use crate::events::Reports;
 use crate::limits::Counter;
-use crate::stdio::{Device, GuestInput, GuestOutput, Output, OutputBudget, Stdin};
+use crate::record::Record;
+use crate::stdio::{Device, GuestInput, GuestOutput, Output, Outputs, Stdin};
 use crate::workspace::{Budgets, Mount, Source, Workspace};
 
 pub(super) const SUCCESS: u64 = 0;
@@ -58,8 +59,7 @@ pub(super) struct Guest {
     memory: Option<Memory>,
     directory: tempfile::TempDir,
     handles: Arc<Counter>,
-    stdout: GuestOutput,
-    stderr: GuestOutput,
+    record: Arc<Record>,
 }
 
 pub(super) struct Placed {
@@ -105,18 +105,20 @@ impl Guest {
         let directory = tempfile::tempdir().unwrap();
         let handles = Counter::new(64);
         let workspace = workspace(&directory, &handles);
-        let (stdout, stderr) = (output(), output());
-        let mut process = ProcessState::new(Job {
+        let record = Arc::new(Record {
+            outputs: Outputs::new(Output::Capture, Output::Capture, 1 << 20).0,
+            ..Record::default()
+        });
+        let mut process = ProcessState::new(Box::new(Job {
             program: Program::from_bytes("test", &b"\0asm\x01\0\0\0"[..]).unwrap(),
             work: Work::Run,
-            control: Arc::default(),
             name: "test".into(),
             args: Vec::new(),
             env: Vec::new(),
             workspace,
             stdin: GuestInput::new(Stdin::Bytes(input.to_vec()), Device::Stream),
-            stdout: stdout.clone(),
-            stderr: stderr.clone(),
+            stdout: GuestOutput::stdout(&record, Device::Stream),
+            stderr: GuestOutput::stderr(&record, Device::Stream),
             clocks: Default::default(),
             random: Default::default(),
             metering: Default::default(),
@@ -125,10 +127,9 @@ impl Guest {
             memory: Counter::new(1 << 30),
             max_memory: u64::MAX,
             max_answer: u64::MAX,
-            refusals: Arc::default(),
+            record: Arc::clone(&record),
             reports: Reports::to_nobody(),
-            meter: Arc::default(),
-        });
+        }));
         process.clocks = LazyClocks::from(Box::new(FixedClocks) as Box<dyn Clocks>);
         let state = State::new(process).unwrap();
         let engine = Engine::default();
@@ -144,8 +145,7 @@ impl Guest {
             memory,
             directory,
             handles,
-            stdout,
-            stderr,
+            record,
         }
     }
 
@@ -153,8 +153,8 @@ impl Guest {
         self.store.data_mut()
     }
 
-    pub(super) fn meter(&self) -> Arc<Meter> {
-        Arc::clone(&self.store.data().process.meter)
+    pub(super) fn meter(&self) -> &Meter {
+        &self.record.meter
     }
 
     pub(super) fn handles_open(&self) -> u64 {
@@ -166,7 +166,7 @@ impl Guest {
     }
 
     pub(super) fn output(&self) -> (Vec<u8>, Vec<u8>) {
-        (self.stdout.take_captured(), self.stderr.take_captured())
+        self.record.outputs.take_captured()
     }
 
     /// Calls an import with numbers which fit its parameters; the errno it gives.
@@ -378,8 +378,4 @@ fn workspace(directory: &tempfile::TempDir, handles: &Arc<Counter>) -> Workspace
         memory: Counter::new(1 << 30),
     };
     Workspace::new(vec![mount], budgets).unwrap()
-}
-
-fn output() -> GuestOutput {
-    GuestOutput::new(Output::Capture, Device::Stream, &OutputBudget::new(1 << 20)).0
 }

@@ -395,10 +395,9 @@ fn arguments_are_an_object_in_any_order() {
         Err(BadResult::Mistyped)
     );
     assert_eq!(
-        function.parameters_schema(Some("Lists a folder.")),
+        function.parameters_schema(),
         json!({
             "$schema": "https://json-schema.org/draft/2020-12/schema",
-            "description": "Lists a folder.",
             "type": "object",
             "properties": {
                 "path": {"type": "string"},

@@ -254,7 +254,7 @@ proptest! {
             prop_assert_eq!(same.read(&json), Ok(value.clone()), "{}", text);
             prop_assert!(is_valid(&same.0.result_schema(), &json), "{} {}", same.0.result_schema(), text);
             let arguments = json!({"x": json});
-            prop_assert!(is_valid(&same.0.parameters_schema(None), &arguments));
+            prop_assert!(is_valid(&same.0.parameters_schema(), &arguments));
         }
     }
 
@@ -267,7 +267,7 @@ proptest! {
         let same = same(&ty);
         let mut json = same.write(&value, Bytes::Array);
         put(&mut json, place, other);
-        let valid = is_valid(&same.0.parameters_schema(None), &json!({"x": json}));
+        let valid = is_valid(&same.0.parameters_schema(), &json!({"x": json}));
         match same.read(&json) {
             Ok(value) => {
                 let again = same.write(&value, Bytes::Base64);
