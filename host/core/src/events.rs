@@ -37,7 +37,8 @@ pub enum Event {
         ending: Ending,
         usage: Usage,
     },
-    /// A running guest tried what it was not granted; sent when it ends, each denial once.
+    /// A running guest tried what it was not granted; sent when it ends, of a session when the call does, each denial
+    /// once.
     GuestDenied {
         sandbox: SandboxId,
         process: ProcessId,
@@ -60,7 +61,7 @@ pub enum Event {
         total: Option<u64>,
         message: String,
     },
-    /// A limit refused a guest something or ended it; sent when it ends, each limit once.
+    /// A limit refused a guest something or ended it; sent likewise, each limit once.
     LimitHit {
         sandbox: SandboxId,
         process: ProcessId,
