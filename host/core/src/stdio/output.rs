@@ -206,6 +206,8 @@ impl GuestOutput {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncReadExt;
+
     use super::*;
 
     fn record(stdout: Output, max_bytes: u64) -> (Arc<Record>, Pipes) {
@@ -236,5 +238,16 @@ mod tests {
         assert_eq!(record.outputs.left.load(Ordering::Relaxed), (1 << 20) - (64 << 10));
         drop(pipes);
         assert_eq!(out.try_write(b"x"), Ok(Wrote::Closed));
+    }
+
+    #[tokio::test]
+    async fn closing_ends_what_is_read_whoever_still_has_the_record() {
+        let (record, pipes) = record(Output::Pipe, 1 << 20);
+        let out = GuestOutput::stdout(&record, Device::Stream);
+        assert_eq!(out.try_write(b"abc"), Ok(Wrote::Bytes(3)));
+        record.outputs.close();
+        let mut read = Vec::new();
+        pipes.stdout.unwrap().read_to_end(&mut read).await.unwrap();
+        assert_eq!(read, b"abc");
     }
 }
