@@ -14,7 +14,7 @@ use crate::backend::{Ended, Job, Preparing, Running};
 use crate::events::{Event, Reports};
 use crate::limits::Limit;
 use crate::record::Record;
-use crate::stdio::{GuestInput, GuestOutput, Outputs, PipeReader, Pipes};
+use crate::stdio::{GuestInput, GuestOutput, PipeReader, Pipes};
 use crate::supervise::{End, Supervised};
 use crate::{Command, Ending, Error, Kind, Outcome, ProcessId, Result, Sandbox, Usage, host};
 
@@ -108,11 +108,7 @@ impl Launch {
             .collect();
         let files = granted.map_or(FileAccess::ReadWrite, |granted| granted.files);
         let workspace = sandbox.workspace().narrowed(files);
-        let (outputs, pipes) = Outputs::new(command.stdout.0, command.stderr.0, limits.output.as_bytes());
-        let record = Arc::new(Record {
-            outputs,
-            ..Record::default()
-        });
+        let (record, pipes) = Record::new(command.stdout.0, command.stderr.0, limits.output.as_bytes());
         let process = sandbox.enter(&record)?;
         let program = command.name;
         let job = Box::new(Job {

@@ -210,18 +210,9 @@ mod tests {
 
     use super::*;
 
-    fn record(stdout: Output, max_bytes: u64) -> (Arc<Record>, Pipes) {
-        let (outputs, pipes) = Outputs::new(stdout, Output::Discard, max_bytes);
-        let record = Record {
-            outputs,
-            ..Record::default()
-        };
-        (Arc::new(record), pipes)
-    }
-
     #[test]
     fn both_streams_draw_on_one_budget_and_what_fits_is_kept() {
-        let (record, _) = record(Output::Capture, 5);
+        let (record, _) = Record::new(Output::Capture, Output::Discard, 5);
         let out = GuestOutput::stdout(&record, Device::Stream);
         let err = GuestOutput::stderr(&record, Device::Stream);
         assert_eq!(out.try_write(b"abc"), Ok(Wrote::Bytes(3)));
@@ -232,7 +223,7 @@ mod tests {
 
     #[test]
     fn what_a_full_pipe_does_not_take_is_not_counted() {
-        let (record, pipes) = record(Output::Pipe, 1 << 20);
+        let (record, pipes) = Record::new(Output::Pipe, Output::Discard, 1 << 20);
         let out = GuestOutput::stdout(&record, Device::Stream);
         assert_eq!(out.try_write(&vec![0; 100 << 10]), Ok(Wrote::Bytes(64 << 10)));
         assert_eq!(record.outputs.left.load(Ordering::Relaxed), (1 << 20) - (64 << 10));
@@ -242,7 +233,7 @@ mod tests {
 
     #[tokio::test]
     async fn closing_ends_what_is_read_whoever_still_has_the_record() {
-        let (record, pipes) = record(Output::Pipe, 1 << 20);
+        let (record, pipes) = Record::new(Output::Pipe, Output::Discard, 1 << 20);
         let out = GuestOutput::stdout(&record, Device::Stream);
         assert_eq!(out.try_write(b"abc"), Ok(Wrote::Bytes(3)));
         record.outputs.close();

@@ -221,18 +221,14 @@ mod tests {
     use super::*;
     use crate::backend::Stop;
     use crate::limits::Limit;
-    use crate::stdio::{Device, Output as Sink, Outputs, PipeReader, Stdin};
+    use crate::stdio::{Device, Output as Sink, PipeReader, Stdin};
 
     fn input(stdin: Stdin) -> Input {
         Input::new(GuestInput::new(stdin, Device::Stream), Arc::default())
     }
 
     fn piped(budget: u64) -> (Output, PipeReader) {
-        let (outputs, pipes) = Outputs::new(Sink::Pipe, Sink::Discard, budget);
-        let record = Arc::new(Record {
-            outputs,
-            ..Record::default()
-        });
+        let (record, pipes) = Record::new(Sink::Pipe, Sink::Discard, budget);
         let output = GuestOutput::stdout(&record, Device::Stream);
         let reader = pipes.stdout.expect("a pipe has a reader");
         (Output::new(output, Arc::default()), reader)

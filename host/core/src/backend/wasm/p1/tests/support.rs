@@ -16,7 +16,7 @@ use crate::backend::{Job, Meter, Stop, Work};
 use crate::events::Reports;
 use crate::limits::Counter;
 use crate::record::Record;
-use crate::stdio::{Device, GuestInput, GuestOutput, Output, Outputs, Stdin};
+use crate::stdio::{Device, GuestInput, GuestOutput, Output, Stdin};
 use crate::workspace::{Budgets, Mount, Source, Workspace};
 
 pub(super) const SUCCESS: u64 = 0;
@@ -105,10 +105,7 @@ impl Guest {
         let directory = tempfile::tempdir().unwrap();
         let handles = Counter::new(64);
         let workspace = workspace(&directory, &handles);
-        let record = Arc::new(Record {
-            outputs: Outputs::new(Output::Capture, Output::Capture, 1 << 20).0,
-            ..Record::default()
-        });
+        let (record, _) = Record::new(Output::Capture, Output::Capture, 1 << 20);
         let mut process = ProcessState::new(Box::new(Job {
             program: Program::from_bytes("test", &b"\0asm\x01\0\0\0"[..]).unwrap(),
             work: Work::Run,
