@@ -84,6 +84,24 @@ pub(crate) fn time_each<T>(count: u32, mut repetition: impl AsyncFnMut() -> Resu
     })
 }
 
+/// The same for repetitions which are each given an input of their own; making that does not count.
+pub(crate) fn time_each_of<I, T>(
+    count: u32,
+    mut input: impl FnMut() -> I,
+    mut repetition: impl AsyncFnMut(I) -> Result<T>,
+) -> Result<f64> {
+    wait(async {
+        let mut spent = Duration::ZERO;
+        for _ in 0..count {
+            let input = input();
+            let start = Instant::now();
+            drop(repetition(input).await?);
+            spent += start.elapsed();
+        }
+        Ok(micros(spent) / f64::from(count))
+    })
+}
+
 /// The runtime which both sides run in.
 pub(crate) fn runtime() -> Result<Runtime> {
     Ok(Builder::new_multi_thread().worker_threads(1).enable_all().build()?)

@@ -128,7 +128,6 @@ pub(crate) struct Reports {
     host: Weak<host::Inner>,
     sandbox: SandboxId,
     process: ProcessId,
-    program: Arc<str>,
 }
 
 /// What a guest reports by itself.
@@ -146,12 +145,11 @@ pub(crate) enum Report {
 }
 
 impl Reports {
-    pub(crate) fn new(host: &Arc<host::Inner>, sandbox: SandboxId, process: ProcessId, program: Arc<str>) -> Self {
+    pub(crate) fn new(host: &Arc<host::Inner>, sandbox: SandboxId, process: ProcessId) -> Self {
         Self {
             host: Arc::downgrade(host),
             sandbox,
             process,
-            program,
         }
     }
 
@@ -162,12 +160,11 @@ impl Reports {
             host: Weak::new(),
             sandbox: SandboxId::random(),
             process: ProcessId(1),
-            program: "test".into(),
         }
     }
 
-    /// Tells the log of the host, and whoever listens.
-    pub(crate) fn tell(&self, report: Report) {
+    /// Tells the log of the host, and whoever listens, what `program` reports.
+    pub(crate) fn tell(&self, program: &str, report: Report) {
         let (sandbox, process) = (self.sandbox, self.process);
         let event = match report {
             Report::Log {
@@ -175,7 +172,7 @@ impl Reports {
                 context,
                 message,
             } => {
-                self.trace(level, &context, &message);
+                self.trace(program, level, &context, &message);
                 Event::GuestLogged {
                     sandbox,
                     process,
@@ -197,7 +194,7 @@ impl Reports {
         }
     }
 
-    fn trace(&self, level: LogLevel, context: &str, message: &str) {
+    fn trace(&self, program: &str, level: LogLevel, context: &str, message: &str) {
         macro_rules! log {
             ($level:ident) => {
                 tracing::event!(
@@ -205,7 +202,7 @@ impl Reports {
                     tracing::Level::$level,
                     sandbox = %self.sandbox,
                     process = self.process.0,
-                    program = &*self.program,
+                    program,
                     context,
                     "{message}"
                 )

@@ -14,7 +14,7 @@ use crate::backend::{Ended, Job, Preparing, Running};
 use crate::events::{Event, Reports};
 use crate::limits::Limit;
 use crate::record::Record;
-use crate::stdio::{GuestInput, GuestOutput, PipeReader, Pipes};
+use crate::stdio::{GuestInput, PipeReader, Pipes};
 use crate::supervise::{End, Supervised};
 use crate::{Command, Ending, Error, Kind, Outcome, ProcessId, Result, Sandbox, Usage, host};
 
@@ -108,7 +108,7 @@ impl Launch {
             .collect();
         let files = granted.map_or(FileAccess::ReadWrite, |granted| granted.files);
         let workspace = sandbox.workspace().narrowed(files);
-        let (record, pipes) = Record::new(command.stdout.0, command.stderr.0, limits.output.as_bytes());
+        let (record, pipes) = Record::new(command.stdout, command.stderr, limits.output.as_bytes());
         let process = sandbox.enter(&record)?;
         let program = command.name;
         let job = Box::new(Job {
@@ -119,8 +119,6 @@ impl Launch {
             env,
             workspace,
             stdin: GuestInput::new(command.stdin.0, command.stdin.1),
-            stdout: GuestOutput::stdout(&record, command.stdout.1),
-            stderr: GuestOutput::stderr(&record, command.stderr.1),
             clocks: grants.clocks,
             random: grants.random,
             metering: grants.metering,
@@ -128,9 +126,8 @@ impl Launch {
             fuel: limits.fuel,
             max_memory: limits.memory.as_bytes(),
             max_answer: limits.output.as_bytes(),
-            memory: Arc::clone(sandbox.memory()),
             record: Arc::clone(&record),
-            reports: Reports::new(&host, sandbox.id(), process, Arc::clone(&program)),
+            reports: Reports::new(&host, sandbox.id(), process),
         });
         let launch = Box::new(Self {
             sandbox: sandbox.clone(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::backend::Meter;
 use crate::limits::Refusals;
-use crate::stdio::{Output, Outputs, Pipes};
+use crate::stdio::{Device, Output, Outputs, Pipes};
 use crate::supervise::Control;
 
 /// How a process is steered, what it used and was refused, and where its output goes.
@@ -18,7 +18,7 @@ pub(crate) struct Record {
 
 impl Record {
     /// Of a process which has done nothing yet and may print `max_output` bytes, and what is read of that.
-    pub(crate) fn new(stdout: Output, stderr: Output, max_output: u64) -> (Arc<Self>, Pipes) {
+    pub(crate) fn new(stdout: (Output, Device), stderr: (Output, Device), max_output: u64) -> (Arc<Self>, Pipes) {
         let (outputs, pipes) = Outputs::new(stdout, stderr, max_output);
         let record = Self {
             outputs,

@@ -471,10 +471,6 @@ impl Sandbox {
         &self.inner.admitted.env
     }
 
-    pub(crate) fn memory(&self) -> &Arc<Counter> {
-        &self.inner.budgets.memory
-    }
-
     pub(crate) fn cpu(&self) -> &Arc<CpuMeter> {
         &self.inner.cpu
     }

@@ -13,9 +13,9 @@ use palisade_policy::{Clocks, Metering, Nans, Random};
 use serde_json::Value;
 
 use crate::events::Reports;
-use crate::limits::{Counter, Limit};
+use crate::limits::Limit;
 use crate::record::Record;
-use crate::stdio::{GuestInput, GuestOutput};
+use crate::stdio::GuestInput;
 use crate::tool::{Bytes, Description};
 use crate::{Ending, Error, Program, Result, Workspace};
 
@@ -77,8 +77,6 @@ pub(crate) struct Job {
     pub env: Vec<(String, String)>,
     pub workspace: Workspace,
     pub stdin: GuestInput,
-    pub stdout: GuestOutput,
-    pub stderr: GuestOutput,
     pub clocks: Clocks,
     pub random: Random,
     pub metering: Metering,
@@ -87,9 +85,7 @@ pub(crate) struct Job {
     pub fuel: Option<u64>,
     /// The most that an answer may have as JSON, in bytes: it is output.
     pub max_answer: u64,
-    /// The memory of the whole sandbox.
-    pub memory: Arc<Counter>,
-    /// The most of it that this one may hold, in bytes.
+    /// The most of its sandbox's memory that this one may hold, in bytes.
     pub max_memory: u64,
     pub record: Arc<Record>,
     /// Where what it reports by itself goes.

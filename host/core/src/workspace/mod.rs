@@ -102,7 +102,7 @@ pub(crate) struct Budgets {
     pub files: Arc<Counter>,
     /// Open handles.
     pub handles: Arc<Counter>,
-    /// Host memory held for a guest (directory listings).
+    /// Memories and tables of guests, and what the host holds for them.
     pub memory: Arc<Counter>,
 }
 
@@ -150,6 +150,11 @@ impl Workspace {
         let workspace = Self::new(mounts, budgets)?;
         workspace.count_existing()?;
         Ok(workspace)
+    }
+
+    /// The memory of its sandbox.
+    pub(crate) fn memory(&self) -> &Arc<Counter> {
+        &self.shared.budgets.memory
     }
 
     /// The directory `/`, for one process: what it and all that is opened from it refuses is noted in `record`.

@@ -47,16 +47,18 @@ async fn run(
     arguments: Vec<Val>,
 ) -> Result<Ended> {
     let startable = linked.startable(&job.program)?;
-    let (record, fuel, limit) = (Arc::clone(&job.record), fuel(&job), job.fuel);
+    let (fuel, limit) = (fuel(&job), job.fuel);
     let mut run = startable.run(p2::State::new(ProcessState::new(job)), fuel)?;
     let returned = async {
         let instance = startable.instance.instantiate_async(&mut run.store).await?;
         let function = function(&mut run.store, &instance, &exported)?;
         invoke(&mut run.store, function, &exported, arguments).await
     };
-    match returned.await {
-        Ok(value) => answer(&exported, value, form, &run.store.data().process),
-        Err(error) => ending_of(&error, limit, &record.refusals).map(Ended::from),
+    let returned = returned.await;
+    let process = &run.store.data().process;
+    match returned {
+        Ok(value) => answer(&exported, value, form, process),
+        Err(error) => ending_of(&error, limit, process.refusals()).map(Ended::from),
     }
 }
 
@@ -70,51 +72,52 @@ pub(super) fn function(
     function.ok_or_else(|| wasmtime::format_err!("the function is gone"))
 }
 
-/// What the function returns, if anything.
+/// What the function returns; anything where that is nothing.
 pub(super) async fn invoke(
     store: &mut Store<p2::State>,
     function: Func,
     exported: &Exported,
     arguments: Vec<Val>,
-) -> wasmtime::Result<Option<Val>> {
-    let mut results: Vec<Val> = match exported.returns {
-        Returns::Nothing => Vec::new(),
-        Returns::Value | Returns::Result => vec![Val::Bool(false)],
+) -> wasmtime::Result<Val> {
+    let mut result = [Val::Bool(false)];
+    let results = match exported.returns {
+        Returns::Nothing => &mut result[..0],
+        Returns::Value | Returns::Result => &mut result[..],
     };
     let memory = store.data().process.max_lifted();
     store.set_hostcall_fuel(exported.signature.max_lifted().min(memory));
-    function.call_async(store, &arguments, &mut results).await?;
-    Ok(results.pop())
+    function.call_async(store, &arguments, results).await?;
+    let [value] = result;
+    Ok(value)
 }
 
 /// The `error` of a function's own result is how it failed; everything else is an answer.
-pub(super) fn answer(exported: &Exported, value: Option<Val>, form: Form, process: &ProcessState) -> Result<Ended> {
-    let Some(json) = json(exported, value, form, process.job.max_answer)? else {
+pub(super) fn answer(exported: &Exported, value: Val, form: Form, process: &ProcessState) -> Result<Ended> {
+    let mut ended = Ended::from(Ending::Returned);
+    if exported.returns == Returns::Nothing {
+        return Ok(ended);
+    }
+    ended.value = json(exported, value, form, process.job.max_answer)?;
+    let Some(told) = &mut ended.value else {
         process.refusals().hit(Limit::Output);
         return Ok(Ending::LimitReached(Limit::Output).into());
     };
-    let (ending, json) = match (exported.returns, json) {
-        (Returns::Nothing, _) => return Ok(Ending::Returned.into()),
-        (Returns::Value, json) => (Ending::Returned, json),
-        (Returns::Result, mut json) => match json.get_mut("error") {
-            Some(error) => (Ending::Failed, error.take()),
-            None => (
-                Ending::Returned,
-                json.get_mut("ok").map(Value::take).unwrap_or_default(),
-            ),
-        },
-    };
-    let json = match form.told {
-        Told::Value => json,
-        Told::Json => match read(&json, process) {
-            Some(json) => json,
+    if exported.returns == Returns::Result {
+        *told = match told.get_mut("error") {
+            Some(error) => {
+                ended.ending = Ending::Failed;
+                error.take()
+            }
+            None => told.get_mut("ok").map(Value::take).unwrap_or_default(),
+        };
+    }
+    if form.told == Told::Json {
+        match read(told, process) {
+            Some(json) => *told = json,
             None => return Ok(Ending::Trapped(NO_JSON.to_owned()).into()),
-        },
-    };
-    Ok(Ended {
-        value: Some(json),
-        ..ending.into()
-    })
+        }
+    }
+    Ok(ended)
 }
 
 /// What an interpreter tells in a string.
@@ -123,8 +126,8 @@ fn read(told: &Value, process: &ProcessState) -> Option<Value> {
 }
 
 /// The result as JSON, or `None` where its text is longer than an answer may be.
-fn json(exported: &Exported, value: Option<Val>, form: Form, longest: u64) -> Result<Option<Value>> {
-    match exported.signature.result(value, form.bytes, MAX_ANSWER) {
+fn json(exported: &Exported, value: Val, form: Form, longest: u64) -> Result<Option<Value>> {
+    match exported.signature.result(Some(value), form.bytes, MAX_ANSWER) {
         Ok(Encoded { json, max_text }) => {
             // Measuring takes as long as writing it.
             let fits = max_text as u64 <= longest || fits(&json, longest);

@@ -21,7 +21,7 @@ impl ProcessState {
         }
         let job = &self.job;
         let more = (desired.saturating_sub(current) as u64).saturating_mul(unit);
-        if self.held.saturating_add(more) > job.max_memory || job.memory.take(more).is_err() {
+        if self.held.saturating_add(more) > job.max_memory || job.workspace.memory().take(more).is_err() {
             job.record.refusals.hit(Limit::Memory);
             return false;
         }
@@ -33,7 +33,7 @@ impl ProcessState {
 
 impl Drop for ProcessState {
     fn drop(&mut self) {
-        self.job.memory.give(self.held);
+        self.job.workspace.memory().give(self.held);
     }
 }
 

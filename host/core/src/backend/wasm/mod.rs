@@ -36,6 +36,7 @@ pub(crate) use self::workshop::Compiling;
 use self::workshop::Workshop;
 use crate::backend::{Backend, Ended, Job, Meter, Preparing, Running, Stop, Work};
 use crate::limits::{Limit, Refusals};
+use crate::stdio::Outputs;
 use crate::text::shown;
 use crate::tool::Description;
 use crate::workspace::Errno;
@@ -215,6 +216,10 @@ impl ProcessState {
         &self.job.record.refusals
     }
 
+    fn outputs(&self) -> &Outputs {
+        &self.job.record.outputs
+    }
+
     /// The arguments, the name of the program before them.
     fn args(&self) -> impl Iterator<Item = &str> {
         iter::once(&*self.job.name).chain(self.job.args.iter().map(String::as_str))
@@ -236,7 +241,7 @@ impl ProcessState {
 
     /// What the host may hold for a value on its way out: a part of what the sandbox may have.
     fn max_lifted(&self) -> usize {
-        usize::try_from(self.job.memory.limit() / 4)
+        usize::try_from(self.job.workspace.memory().limit() / 4)
             .unwrap_or(usize::MAX)
             .max(1 << 20)
     }

@@ -29,12 +29,11 @@ struct Instantiated {
 
 async fn instantiate(linked: Arc<Linked>, job: Box<Job>) -> Result<Ended> {
     let (fuel_limit, fuel, program) = (job.fuel, fuel(&job), job.program.clone());
-    let record = Arc::clone(&job.record);
     let startable = linked.startable(&program)?;
     let mut run = startable.run(p2::State::new(ProcessState::new(job)), fuel)?;
     let instance = match startable.instance.instantiate_async(&mut run.store).await {
         Ok(instance) => instance,
-        Err(error) => return ending_of(&error, fuel_limit, &record.refusals).map(Ended::from),
+        Err(error) => return ending_of(&error, fuel_limit, run.store.data().process.refusals()).map(Ended::from),
     };
     run.tell_fuel();
     let kept = Instantiated {

@@ -67,8 +67,8 @@ pub(super) fn fd_fdstat_get(call: &mut Call<'_>, fd: u32, stat: u32) -> Result {
     let descriptor = call.descriptors.get(fd)?;
     let file_type = match &descriptor.object {
         Object::Stdin => stream_type(call.process.job.stdin.is_terminal()),
-        Object::Stdout => stream_type(call.process.job.stdout.is_terminal()),
-        Object::Stderr => stream_type(call.process.job.stderr.is_terminal()),
+        Object::Stdout => stream_type(call.process.outputs().stdout().is_terminal()),
+        Object::Stderr => stream_type(call.process.outputs().stderr().is_terminal()),
         Object::File { .. } => FileType::RegularFile,
         Object::Directory { .. } => FileType::Directory,
     };
@@ -112,8 +112,8 @@ pub(super) fn fd_filestat_get(call: &mut Call<'_>, fd: u32, stat: u32) -> Result
     let stream = |inode, is_terminal| layout::stream_filestat(inode, stream_type(is_terminal));
     let filestat = match &descriptor.object {
         Object::Stdin => stream(0, call.process.job.stdin.is_terminal()),
-        Object::Stdout => stream(1, call.process.job.stdout.is_terminal()),
-        Object::Stderr => stream(2, call.process.job.stderr.is_terminal()),
+        Object::Stdout => stream(1, call.process.outputs().stdout().is_terminal()),
+        Object::Stderr => stream(2, call.process.outputs().stderr().is_terminal()),
         Object::File { file, .. } => {
             let stat = file.stat()?;
             layout::filestat(&stat, file.identity(&stat))

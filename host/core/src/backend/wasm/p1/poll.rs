@@ -215,8 +215,8 @@ fn writable(
     let descriptor = descriptors.get(fd)?;
     descriptor.require(Rights::FD_WRITE)?;
     let output = match &descriptor.object {
-        Object::Stdout => &process.job.stdout,
-        Object::Stderr => &process.job.stderr,
+        Object::Stdout => process.outputs().stdout(),
+        Object::Stderr => process.outputs().stderr(),
         Object::File { .. } => return Ok(Some((1, 0))),
         Object::Stdin | Object::Directory { .. } => return Err(Errno::BADF.into()),
     };

@@ -44,8 +44,12 @@ pub(super) async fn fd_write(call: &mut Call<'_>, fd: u32, list: u32, count: u32
     let (memory, process, descriptor, mut buffers) = begin(call, fd, list, count, moved, Rights::FD_WRITE)?;
     let flags = descriptor.flags;
     match &mut descriptor.object {
-        Object::Stdout => write_stream(memory, &process.job.stdout, &mut buffers, flags, process.meter()).await?,
-        Object::Stderr => write_stream(memory, &process.job.stderr, &mut buffers, flags, process.meter()).await?,
+        Object::Stdout => {
+            write_stream(memory, process.outputs().stdout(), &mut buffers, flags, process.meter()).await?
+        }
+        Object::Stderr => {
+            write_stream(memory, process.outputs().stderr(), &mut buffers, flags, process.meter()).await?
+        }
         Object::File { file, position } => {
             let place = if flags.contains(Flags::APPEND) {
                 Place::End
@@ -202,7 +206,7 @@ async fn read_stream(memory: &mut Memory<'_>, input: &GuestInput, buffers: &mut 
 /// Waits until all is written, as a pipe does. It is counted as it goes, for a limit may end it.
 async fn write_stream(
     memory: &Memory<'_>,
-    output: &GuestOutput,
+    output: GuestOutput<'_>,
     buffers: &mut Buffers,
     flags: Flags,
     meter: &Meter,

@@ -12,7 +12,7 @@ use wasmtime_wasi::p2::{DynInputStream, DynOutputStream};
 use super::State;
 use super::stdio::{Input, Output};
 use crate::backend::Stop;
-use crate::stdio::GuestOutput;
+use crate::stdio::{GuestOutput, Outputs};
 
 impl environment::Host for State {
     fn get_environment(&mut self) -> wasmtime::Result<Vec<(String, String)>> {
@@ -48,8 +48,8 @@ impl exit::Host for State {
 }
 
 impl State {
-    fn push_output(&mut self, output: GuestOutput) -> wasmtime::Result<Resource<DynOutputStream>> {
-        let stream = Output::new(output, Arc::clone(&self.process.job.record));
+    fn push_output(&mut self, which: fn(&Outputs) -> GuestOutput<'_>) -> wasmtime::Result<Resource<DynOutputStream>> {
+        let stream = Output::new(which, Arc::clone(&self.process.job.record));
         Ok(self.push(Box::new(stream) as DynOutputStream)?)
     }
 
@@ -74,13 +74,13 @@ impl stdin::Host for State {
 
 impl stdout::Host for State {
     fn get_stdout(&mut self) -> wasmtime::Result<Resource<DynOutputStream>> {
-        self.push_output(self.process.job.stdout.clone())
+        self.push_output(Outputs::stdout)
     }
 }
 
 impl stderr::Host for State {
     fn get_stderr(&mut self) -> wasmtime::Result<Resource<DynOutputStream>> {
-        self.push_output(self.process.job.stderr.clone())
+        self.push_output(Outputs::stderr)
     }
 }
 
@@ -96,13 +96,13 @@ impl terminal_stdin::Host for State {
 
 impl terminal_stdout::Host for State {
     fn get_terminal_stdout(&mut self) -> wasmtime::Result<Option<Resource<terminal_output::TerminalOutput>>> {
-        self.push_terminal(self.process.job.stdout.is_terminal())
+        self.push_terminal(self.process.outputs().stdout().is_terminal())
     }
 }
 
 impl terminal_stderr::Host for State {
     fn get_terminal_stderr(&mut self) -> wasmtime::Result<Option<Resource<terminal_output::TerminalOutput>>> {
-        self.push_terminal(self.process.job.stderr.is_terminal())
+        self.push_terminal(self.process.outputs().stderr().is_terminal())
     }
 }
 

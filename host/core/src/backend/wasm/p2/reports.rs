@@ -75,7 +75,7 @@ const LINE: usize = 256;
 fn tell<T: HasState>(mut store: StoreContextMut<'_, T>, bytes: usize, report: Report) -> wasmtime::Result<()> {
     let process = &store.data_mut().p2().process;
     process.meter().charge_bytes(bytes);
-    process.job.stderr.spend(LINE + bytes)?;
-    process.job.reports.tell(report);
+    process.outputs().spend(LINE + bytes)?;
+    process.job.reports.tell(&process.job.name, report);
     Ok(())
 }

@@ -7,7 +7,7 @@ use wasmtime_wasi::p2::{InputStream, OutputStream, Pollable, StreamError, Stream
 
 use super::CHUNK;
 use crate::record::Record;
-use crate::stdio::{GuestInput, GuestOutput, Wrote};
+use crate::stdio::{GuestInput, GuestOutput, Outputs, Wrote};
 
 /// Bytes that a read may take where it is not known what is there.
 const FIRST_READ: usize = 4096;
@@ -68,12 +68,15 @@ impl Pollable for Input {
 
 /// Standard output or standard error.
 pub(super) struct Output {
-    output: GuestOutput,
+    /// Which of the two.
+    which: Which,
     /// What was permitted and written, but somebody else took the room: at most [`CHUNK`] bytes.
     pending: Bytes,
     state: State,
     record: Arc<Record>,
 }
+
+type Which = fn(&Outputs) -> GuestOutput<'_>;
 
 enum State {
     Open,
@@ -83,13 +86,17 @@ enum State {
 }
 
 impl Output {
-    pub(super) fn new(output: GuestOutput, record: Arc<Record>) -> Self {
+    pub(super) fn new(which: Which, record: Arc<Record>) -> Self {
         Self {
-            output,
+            which,
             pending: Bytes::new(),
             state: State::Open,
             record,
         }
+    }
+
+    fn output(&self) -> GuestOutput<'_> {
+        (self.which)(&self.record.outputs)
     }
 
     fn check_open(&mut self) -> StreamResult<()> {
@@ -115,7 +122,7 @@ impl Output {
     }
 
     fn try_write(&mut self, bytes: &[u8]) -> StreamResult<usize> {
-        match self.output.try_write(bytes) {
+        match self.output().try_write(bytes) {
             Ok(Wrote::Bytes(written)) => {
                 self.record.meter.count_written(written);
                 Ok(written)
@@ -142,7 +149,7 @@ impl Output {
             if bytes.is_empty() {
                 return Ok(());
             }
-            self.output.ready().await;
+            self.output().ready().await;
         }
     }
 }
@@ -170,7 +177,7 @@ impl OutputStream for Output {
         if !self.pending.is_empty() {
             return Ok(0);
         }
-        Ok(self.output.room().min(CHUNK))
+        Ok(self.output().room().min(CHUNK))
     }
 
     async fn blocking_write_and_flush(&mut self, bytes: Bytes) -> StreamResult<()> {
@@ -201,7 +208,7 @@ impl OutputStream for Output {
 impl Pollable for Output {
     async fn ready(&mut self) {
         while matches!(self.state, State::Open) {
-            self.output.ready().await;
+            self.output().ready().await;
             match self.put_pending() {
                 Ok(()) if self.pending.is_empty() => return,
                 Ok(()) => {}
@@ -228,10 +235,9 @@ mod tests {
     }
 
     fn piped(budget: u64) -> (Output, PipeReader) {
-        let (record, pipes) = Record::new(Sink::Pipe, Sink::Discard, budget);
-        let output = GuestOutput::stdout(&record, Device::Stream);
+        let (record, pipes) = Record::new((Sink::Pipe, Device::Stream), Default::default(), budget);
         let reader = pipes.stdout.expect("a pipe has a reader");
-        (Output::new(output, Arc::default()), reader)
+        (Output::new(Outputs::stdout, record), reader)
     }
 
     async fn read_exactly(reader: &mut PipeReader, bytes: usize) {
@@ -271,7 +277,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_permitted_is_taken_though_another_writer_had_the_room() {
         let (mut first, mut reader) = piped(1 << 20);
-        let mut second = Output::new(first.output.clone(), Arc::default());
+        let mut second = Output::new(first.which, Arc::clone(&first.record));
         let permits = (first.check_write().expect("room"), second.check_write().expect("room"));
         assert_eq!(permits, (CHUNK, CHUNK));
         first.write(vec![1; CHUNK].into()).expect("permitted");

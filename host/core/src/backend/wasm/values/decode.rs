@@ -142,21 +142,28 @@ impl Decoder {
         let Value::Object(members) = json else {
             return Err(at.wrong("an object", json));
         };
-        let known = shapes.keys().filter(|name| members.contains_key(*name)).count();
-        if known < members.len()
-            && let Some(name) = members.keys().find(|name| !shapes.contains_key(*name))
-        {
-            return Err(at.error(instead_of(name, shapes.keys()), quoted(name)));
-        }
+        let unknown = |members: &Map<String, Value>| {
+            let name = members.keys().find(|name| !shapes.contains_key(*name))?;
+            Some(at.error(instead_of(name, shapes.keys()), quoted(name)))
+        };
         let mut fields = self.vec(shapes.len(), at)?;
+        let mut known = 0;
         for (name, shape) in shapes {
             let at = at.member(name);
             let value = match members.get_mut(name) {
-                Some(json) => self.value(json, shape, &at)?,
+                Some(json) => {
+                    known += 1;
+                    self.value(json, shape, &at)?
+                }
                 None if shape.is_option() => Val::Option(None),
-                None => return Err(at.error(expected(shape), "nothing")),
+                None => return Err(unknown(members).unwrap_or_else(|| at.error(expected(shape), "nothing"))),
             };
             fields.push(make(self, name, value)?);
+        }
+        if members.len() > known
+            && let Some(error) = unknown(members)
+        {
+            return Err(error);
         }
         Ok(fields)
     }

@@ -16,7 +16,7 @@ use crate::backend::{Job, Meter, Stop, Work};
 use crate::events::Reports;
 use crate::limits::Counter;
 use crate::record::Record;
-use crate::stdio::{Device, GuestInput, GuestOutput, Output, Stdin};
+use crate::stdio::{Device, GuestInput, Output, Stdin};
 use crate::workspace::{Budgets, Mount, Source, Workspace};
 
 pub(super) const SUCCESS: u64 = 0;
@@ -105,7 +105,11 @@ impl Guest {
         let directory = tempfile::tempdir().unwrap();
         let handles = Counter::new(64);
         let workspace = workspace(&directory, &handles);
-        let (record, _) = Record::new(Output::Capture, Output::Capture, 1 << 20);
+        let (record, _) = Record::new(
+            (Output::Capture, Device::Stream),
+            (Output::Capture, Device::Stream),
+            1 << 20,
+        );
         let mut process = ProcessState::new(Box::new(Job {
             program: Program::from_bytes("test", &b"\0asm\x01\0\0\0"[..]).unwrap(),
             work: Work::Run,
@@ -114,14 +118,11 @@ impl Guest {
             env: Vec::new(),
             workspace,
             stdin: GuestInput::new(Stdin::Bytes(input.to_vec()), Device::Stream),
-            stdout: GuestOutput::stdout(&record, Device::Stream),
-            stderr: GuestOutput::stderr(&record, Device::Stream),
             clocks: Default::default(),
             random: Default::default(),
             metering: Default::default(),
             nans: Default::default(),
             fuel: None,
-            memory: Counter::new(1 << 30),
             max_memory: u64::MAX,
             max_answer: u64::MAX,
             record: Arc::clone(&record),
