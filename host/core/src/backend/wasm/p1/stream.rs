@@ -45,10 +45,10 @@ pub(super) async fn fd_write(call: &mut Call<'_>, fd: u32, list: u32, count: u32
     let flags = descriptor.flags;
     match &mut descriptor.object {
         Object::Stdout => {
-            write_stream(memory, process.outputs().stdout(), &mut buffers, flags, process.meter()).await?
+            write_stream(memory, process.outputs().stdout(), &mut buffers, flags, process.meter()).await?;
         }
         Object::Stderr => {
-            write_stream(memory, process.outputs().stderr(), &mut buffers, flags, process.meter()).await?
+            write_stream(memory, process.outputs().stderr(), &mut buffers, flags, process.meter()).await?;
         }
         Object::File { file, position } => {
             let place = if flags.contains(Flags::APPEND) {
