@@ -69,6 +69,7 @@ pub(crate) fn admit(spec: &SandboxSpec, state_dir: &Path) -> Result<Admission> {
     };
     match spec.policy.decide(&request) {
         Ok(Decision { grants, limits }) => {
+            check_env(&grants)?;
             let env = grants
                 .env
                 .iter()
@@ -87,6 +88,23 @@ pub(crate) fn admit(spec: &SandboxSpec, state_dir: &Path) -> Result<Admission> {
             Err(Error::new(Kind::InvalidInput, all))
         }
     }
+}
+
+/// The most that an environment may have, as the arguments of a program.
+const MAX_ENV: usize = 128 << 10;
+
+/// As `NAME=VALUE` with a NUL, which is what guests get.
+fn check_env(grants: &Grants) -> Result<()> {
+    let bytes: usize = grants
+        .env
+        .iter()
+        .map(|(name, value)| name.len() + value.len() + 2)
+        .sum();
+    if bytes <= MAX_ENV {
+        return Ok(());
+    }
+    let message = format!("the environment has {bytes} bytes; at most {MAX_ENV} are taken");
+    Err(Error::new(Kind::InvalidInput, message))
 }
 
 /// Opens a host directory and finds where it really is.
@@ -120,4 +138,29 @@ fn open(mount: &MountSpec, state_dir: &Path) -> Result<(PathBuf, Arc<OwnedFd>)> 
 /// The absolute path of an open directory.
 fn real_path(directory: &impl std::os::fd::AsRawFd) -> io::Result<PathBuf> {
     std::fs::read_link(format!("/proc/self/fd/{}", directory.as_raw_fd()))
+}
+
+#[cfg(test)]
+mod tests {
+    use palisade_policy::Policy;
+
+    use super::*;
+
+    #[test]
+    fn an_environment_has_a_bound_in_number_and_in_size() {
+        let admit = |count: usize, value: &str| {
+            let mut spec = SandboxSpec::new(Policy::standard());
+            spec.env = (0..count)
+                .map(|number| (format!("A{number:05}"), value.to_owned()))
+                .collect();
+            admit(&spec, Path::new("/state")).map(drop)
+        };
+        assert!(admit(MAX_ENV / 8, "").is_ok());
+        assert!(admit(1, &"x".repeat(MAX_ENV - 8)).is_ok());
+        for error in [admit(MAX_ENV / 8 + 1, ""), admit(1, &"x".repeat(MAX_ENV - 7))] {
+            let error = error.unwrap_err();
+            assert_eq!(error.kind(), Kind::InvalidInput);
+            assert!(error.to_string().contains("at most 131072"), "{error}");
+        }
+    }
 }

@@ -126,7 +126,7 @@ impl Host {
     ///
     /// # Errors
     /// [`Kind::Denied`], with every denial, where the policy does not grant it; [`Kind::InvalidInput`] or
-    /// [`Kind::NotFound`] for a mount which cannot be.
+    /// [`Kind::NotFound`] for a mount which cannot be, and [`Kind::InvalidInput`] for an environment over 128 KiB.
     pub fn admit(&self, spec: &SandboxSpec) -> Result<Admission> {
         admission::admit(spec, self.inner.state.path()).inspect_err(|error| {
             if error.kind() == Kind::Denied {

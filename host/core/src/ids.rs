@@ -53,6 +53,20 @@ impl serde::Serialize for SandboxId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
 pub struct ProcessId(pub(crate) u64);
 
+impl FromStr for ProcessId {
+    type Err = crate::Error;
+
+    fn from_str(text: &str) -> crate::Result<Self> {
+        text.parse().map(Self).map_err(|_| {
+            let shown: String = text.chars().take(40).collect();
+            crate::Error::new(
+                crate::Kind::InvalidInput,
+                format!("{shown:?} is not the number of a process"),
+            )
+        })
+    }
+}
+
 impl fmt::Display for ProcessId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

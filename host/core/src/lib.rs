@@ -91,4 +91,4 @@ pub use session::Session;
 pub use spec::{Call, Command, MountSpec, SandboxSpec};
 pub use stdio::{Device, Output, PipeReader, Stdin};
 pub use tool::{Bytes, Description, Function, Skipped, Tool, ToolEntry, Tools};
-pub use workspace::{ChangedInode, DirEntry, Kind as FileKind, Metadata, Workspace};
+pub use workspace::{ChangedInode, DirEntry, HostFile, Kind as FileKind, Metadata, NewFile, Workspace};

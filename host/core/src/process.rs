@@ -98,6 +98,11 @@ impl Launch {
         let host = sandbox.host()?;
         let (grants, granted) = (sandbox.grants(), command.granted.as_ref());
         let own = granted.map(|granted| granted.limits).unwrap_or_default();
+        let own = own.least(command.limits);
+        if own.fuel.is_some() && grants.metering == Metering::Time {
+            let why = "the call has a limit of fuel, which nothing counts under a policy with `metering = \"time\"`";
+            return Err(Error::new(Kind::InvalidInput, why));
+        }
         let limits = own.within(sandbox.limits());
         let is_seen = |name: &str| granted.is_none_or(|granted| granted.allows_env(name));
         let env = sandbox

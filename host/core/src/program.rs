@@ -10,10 +10,12 @@ use std::sync::Arc;
 use cap_std::fs::Dir;
 use rustix::fs::{Mode, OFlags};
 
-use crate::{Error, Kind, Result};
+use crate::{Error, Kind, Result, Workspace};
 
 /// The largest program taken, in bytes.
 const MAX_BYTES: u64 = 512 << 20;
+/// The bytes by which a module is told from a component.
+const HEADER: usize = 8;
 const TOO_LARGE: &str = "is over 512 MiB";
 
 /// A WebAssembly program: a preview-1 core module or a preview-2 command component, in binary form. Cheap to clone.
@@ -35,6 +37,12 @@ enum Bytes {
     Stored {
         folder: Arc<Dir>,
         file: String,
+        size: u64,
+    },
+    /// In a file of a sandbox, which may have changed since; needed only there too.
+    InWorkspace {
+        workspace: Workspace,
+        path: String,
         size: u64,
     },
 }
@@ -95,6 +103,33 @@ impl Program {
         Self::from_bytes(name, bytes)
     }
 
+    /// A wasm file of a sandbox, by its absolute path there. Blocks while it reads the file.
+    ///
+    /// The bytes are not kept: where the program has to be compiled, they are read again. The digest tells whether they
+    /// are the same then.
+    ///
+    /// # Errors
+    /// Those of [`Workspace::read`]; [`Kind::InvalidInput`] where the file is not WebAssembly.
+    pub fn in_workspace(workspace: &Workspace, path: &str) -> Result<Self> {
+        let (mut hasher, mut head, mut size) = (blake3::Hasher::new(), Vec::new(), 0);
+        workspace.read_pieces(path, MAX_BYTES, |piece| {
+            head.extend(piece.iter().take(HEADER - head.len()));
+            hasher.update(piece);
+            size += piece.len() as u64;
+        })?;
+        let format = detect(&head).map_err(|what| Error::new(Kind::InvalidInput, format!("{path:?} {what}")))?;
+        Ok(Self(Arc::new(Inner {
+            name: path.rsplit('/').next().unwrap_or(path).into(),
+            digest: hasher.finalize(),
+            format,
+            bytes: Bytes::InWorkspace {
+                workspace: workspace.clone(),
+                path: path.to_owned(),
+                size,
+            },
+        })))
+    }
+
     pub(crate) fn shared_name(&self) -> Arc<str> {
         Arc::clone(&self.0.name)
     }
@@ -118,19 +153,31 @@ impl Program {
     pub(crate) fn size(&self) -> u64 {
         match &self.0.bytes {
             Bytes::Here(bytes) => bytes.len() as u64,
-            Bytes::Stored { size, .. } => *size,
+            Bytes::Stored { size, .. } | Bytes::InWorkspace { size, .. } => *size,
         }
     }
 
     /// Its bytes. Blocks where they are in a file.
     ///
     /// # Errors
-    /// [`Kind::Corrupt`] where the file is not what was stored.
+    /// [`Kind::Corrupt`] where the file is not what was stored, [`Kind::Conflict`] where a sandbox has changed its own.
     pub(crate) fn bytes(&self) -> Result<Cow<'_, [u8]>> {
-        let (folder, file) = match &self.0.bytes {
-            Bytes::Here(bytes) => return Ok(Cow::Borrowed(bytes)),
-            Bytes::Stored { folder, file, .. } => (folder, file),
-        };
+        match &self.0.bytes {
+            Bytes::Here(bytes) => Ok(Cow::Borrowed(bytes)),
+            Bytes::Stored { folder, file, .. } => self.stored_bytes(folder, file).map(Cow::Owned),
+            Bytes::InWorkspace { workspace, path, size } => match workspace.read(path, *size as usize) {
+                Ok(bytes) if blake3::hash(&bytes) == self.digest() => Ok(Cow::Owned(bytes)),
+                Err(error) if error.kind() != Kind::Exhausted => Err(error),
+                // It is another, or longer.
+                Ok(_) | Err(_) => Err(Error::new(
+                    Kind::Conflict,
+                    format!("{path:?} changed while it was started"),
+                )),
+            },
+        }
+    }
+
+    fn stored_bytes(&self, folder: &Dir, file: &str) -> Result<Vec<u8>> {
         let corrupt = |why: &str| {
             let name = self.name();
             Error::new(
@@ -146,7 +193,7 @@ impl Program {
             _ => corrupt("cannot be read").with_source(error),
         })?;
         match blake3::hash(&bytes) == self.digest() {
-            true => Ok(Cow::Owned(bytes)),
+            true => Ok(bytes),
             false => Err(corrupt("is damaged")),
         }
     }
@@ -187,12 +234,12 @@ fn read_regular(path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Tells a module from a component by the eight bytes that each starts with.
+/// Tells a module from a component by the bytes that each starts with.
 fn detect(bytes: &[u8]) -> Result<Format, &'static str> {
     if bytes.len() as u64 > MAX_BYTES {
         return Err(TOO_LARGE);
     }
-    match bytes.get(..8) {
+    match bytes.get(..HEADER) {
         Some(b"\0asm\x01\0\0\0") => Ok(Format::Module),
         Some(b"\0asm\x0d\0\x01\0") => Ok(Format::Component),
         Some([0, b'a', b's', b'm', ..]) => Err("is WebAssembly of an unknown version"),
@@ -208,9 +255,11 @@ mod tests {
     use std::sync::mpsc;
     use std::time::{Duration, Instant};
 
+    use palisade_policy::Policy;
     use rustix::fs::{CWD, FileType, RenameFlags, mknodat, renameat_with};
 
     use super::*;
+    use crate::SandboxSpec;
 
     const MODULE: &[u8] = b"\0asm\x01\0\0\0";
 
@@ -236,6 +285,31 @@ mod tests {
         File::create(&path).unwrap().set_len(MAX_BYTES + 1).unwrap();
         let error = Program::from_file(path).unwrap_err();
         assert!(error.to_string().contains("is over 512 MiB"), "{error}");
+    }
+
+    #[test]
+    fn a_file_of_a_sandbox_is_read_again_and_must_be_the_same() {
+        let state = tempfile::tempdir().unwrap();
+        let host = crate::testing::host(state.path()).unwrap();
+        let sandbox = host.create(SandboxSpec::new(Policy::standard())).unwrap();
+        let files = sandbox.workspace();
+        let bytes = [MODULE, &vec![7; 600 << 10]].concat();
+        files.create_dir_all("/bin").unwrap();
+        files.write("/bin/x.wasm", &bytes).unwrap();
+        let program = Program::in_workspace(files, "/bin/x.wasm").unwrap();
+        assert_eq!((program.name(), program.format()), ("x.wasm", Format::Module));
+        let same = Program::from_bytes("x.wasm", bytes.as_slice()).unwrap();
+        assert_eq!((program.digest(), program.size()), (same.digest(), same.size()));
+        assert_eq!(program.bytes().unwrap(), bytes);
+        for other in [MODULE.to_vec(), [&bytes[..], b"x"].concat()] {
+            files.write("/bin/x.wasm", &other).unwrap();
+            assert_eq!(program.bytes().unwrap_err().kind(), Kind::Conflict);
+        }
+        files.remove("/bin/x.wasm").unwrap();
+        assert_eq!(program.bytes().unwrap_err().kind(), Kind::NotFound);
+        files.write("/bin/x.wasm", b"\0as").unwrap();
+        let error = Program::in_workspace(files, "/bin/x.wasm").unwrap_err();
+        assert_eq!(error.kind(), Kind::InvalidInput);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
-use palisade_policy::{ByteSize, CallGrant, CallRequest, Denial, Grants, Limits, Metering};
+use palisade_policy::{ByteSize, CallGrant, CallRequest, Denial, Grants, Limits};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
@@ -230,7 +230,7 @@ impl Sandbox {
         granted: CallGrant,
         call: FunctionCall<'static>,
     ) -> Result<impl Future<Output = Result<Outcome>> + use<>> {
-        let (launch, job, _) = Launch::new(self, self.tool_command(tool, granted, Work::Call(call))?)?;
+        let (launch, job, _) = Launch::new(self, self.tool_command(tool, granted, Work::Call(call)))?;
         Ok(launch.run(job))
     }
 
@@ -253,7 +253,7 @@ impl Sandbox {
         let granted = granted.reduce(Result::or);
         let granted = granted.ok_or_else(|| Error::new(Kind::InvalidInput, "the tool has no functions"))?;
         let granted = granted.map_err(|denial| self.denied(denial))?.narrow(request);
-        let (launch, job, _) = Launch::new(self, self.tool_command(tool, granted, Work::Keep)?)?;
+        let (launch, job, _) = Launch::new(self, self.tool_command(tool, granted, Work::Keep))?;
         Ok(Session::new(self, tool, idle, launch, job))
     }
 
@@ -291,16 +291,12 @@ impl Sandbox {
         granted.map_err(|denial| self.denied(denial))
     }
 
-    fn tool_command(&self, tool: &Tool, granted: CallGrant, work: Work) -> Result<Command> {
-        if granted.limits.fuel.is_some() && self.grants().metering == Metering::Time {
-            let why = "the call has a limit of fuel, which nothing counts under a policy with `metering = \"time\"`";
-            return Err(Error::new(Kind::InvalidInput, why));
-        }
+    fn tool_command(&self, tool: &Tool, granted: CallGrant, work: Work) -> Command {
         let command = Command::new(tool.program());
         let mut command = command.stdout(Output::Capture).stderr(Output::Capture);
         command.granted = Some(granted);
         command.work = work;
-        Ok(command)
+        command
     }
 
     /// Makes several calls at one time, at most 16 of them, each as by [`call`](Self::call); what becomes of one is by

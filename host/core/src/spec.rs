@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use palisade_policy::{Access, CallGrant, CallRequest, GuestPath, LimitsRequest, Policy};
+use palisade_policy::{Access, CallGrant, CallLimits, CallRequest, GuestPath, LimitsRequest, Policy};
 use serde_json::Value;
 
 use crate::backend::Work;
@@ -17,7 +17,7 @@ pub struct SandboxSpec {
     pub policy: Arc<Policy>,
     /// Host directories to be seen by guests, each at a place of its own.
     pub mounts: Vec<MountSpec>,
-    /// Environment variables by name.
+    /// Environment variables by name. With those of the policy they have at most 128 KiB, as `NAME=VALUE` and a NUL.
     pub env: BTreeMap<String, String>,
     /// Limits which differ from the policy's defaults.
     pub limits: LimitsRequest,
@@ -80,6 +80,7 @@ pub struct Command {
     pub(crate) stdin: (Stdin, Device),
     pub(crate) stdout: (Output, Device),
     pub(crate) stderr: (Output, Device),
+    pub(crate) limits: CallLimits,
     pub(crate) work: Work,
     /// What it gets of what its sandbox has; `None`: all.
     pub(crate) granted: Option<CallGrant>,
@@ -95,6 +96,7 @@ impl Command {
             stdin: Default::default(),
             stdout: Default::default(),
             stderr: Default::default(),
+            limits: CallLimits::default(),
             work: Work::Run,
             granted: None,
         }
@@ -139,6 +141,13 @@ impl Command {
     #[must_use]
     pub fn stderr(mut self, output: Output) -> Self {
         self.stderr.0 = output;
+        self
+    }
+
+    /// The most that it may use, within the sandbox's own limits.
+    #[must_use]
+    pub fn limits(mut self, limits: CallLimits) -> Self {
+        self.limits = limits;
         self
     }
 

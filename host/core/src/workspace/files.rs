@@ -42,6 +42,26 @@ pub struct Metadata {
     pub links: u64,
 }
 
+impl From<Stat> for Metadata {
+    fn from(stat: Stat) -> Self {
+        let Stat {
+            kind,
+            size,
+            modified,
+            mode,
+            links,
+            ..
+        } = stat;
+        Self {
+            kind,
+            size,
+            modified,
+            mode,
+            links,
+        }
+    }
+}
+
 /// Files by absolute guest paths, `/notes/today.txt`.
 ///
 /// These obey the same mounts, limits and links as a guest does, except that handles are not counted. They work on the
@@ -57,6 +77,23 @@ impl Workspace {
         self.at("read", path, |root, path| {
             let file = open_file(root, path, OpenHow { read: true, ..OPEN })?;
             read_whole(&file, max_bytes)
+        })
+    }
+
+    /// Reads a file of at most `max_bytes` piece by piece.
+    pub(crate) fn read_pieces(&self, path: &str, max_bytes: u64, mut each: impl FnMut(&[u8])) -> crate::Result<()> {
+        self.at("read", path, |root, path| {
+            let file = open_file(root, path, OpenHow { read: true, ..OPEN })?;
+            let (mut piece, mut at) = (vec![0; PIECE], 0);
+            loop {
+                let more = file.read_at(&mut piece, at)?;
+                at += more as u64;
+                match more {
+                    0 => return Ok(()),
+                    _ if at > max_bytes => return Err(Errno::TOOBIG),
+                    _ => each(&piece[..more]),
+                }
+            }
         })
     }
 
@@ -125,26 +162,27 @@ impl Workspace {
     /// The attributes of what the path leads to; of the link itself where its last name is one.
     pub fn stat(&self, path: &str) -> crate::Result<Metadata> {
         self.at("stat", path, |root, path| {
-            let Stat {
-                kind,
-                size,
-                modified,
-                mode,
-                links,
-                ..
-            } = root.stat(path, Follow::No)?;
-            Ok(Metadata {
-                kind,
-                size,
-                modified,
-                mode,
-                links,
-            })
+            root.stat(path, Follow::No).map(Metadata::from)
         })
     }
 
+    /// Makes a symbolic link. What it leads to is looked at when it is followed, and may be missing.
+    pub fn symlink(&self, target: &str, path: &str) -> crate::Result<()> {
+        self.at("link", path, |root, path| root.symlink(target, path))
+    }
+
+    /// What a symbolic link says that it leads to.
+    pub fn read_link(&self, path: &str) -> crate::Result<String> {
+        self.at("read the link", path, Directory::read_link)
+    }
+
     /// Does `work` with the root and `path` relative to it; says what was to be done if it fails.
-    fn at<T>(&self, verb: &str, path: &str, work: impl FnOnce(&Directory, &str) -> FsResult<T>) -> crate::Result<T> {
+    pub(super) fn at<T>(
+        &self,
+        verb: &str,
+        path: &str,
+        work: impl FnOnce(&Directory, &str) -> FsResult<T>,
+    ) -> crate::Result<T> {
         let record = Arc::new(Record::default());
         let root = Directory::root(&self.shared, &record, palisade_policy::Access::ReadWrite, Handles::Free);
         let done = relative(path).and_then(|path| work(&root, &path));
@@ -155,7 +193,10 @@ impl Workspace {
 /// Characters of a path that an error repeats.
 const MAX_SHOWN: usize = 256;
 
-const OPEN: OpenHow = OpenHow {
+/// What is read of a file at one time, in bytes.
+const PIECE: usize = 256 << 10;
+
+pub(super) const OPEN: OpenHow = OpenHow {
     read: false,
     write: false,
     create: Create::Never,
@@ -169,11 +210,16 @@ fn relative(path: &str) -> FsResult<String> {
     Ok(format!("./{}", rest.trim_start_matches('/')))
 }
 
-fn error(verb: &str, path: &str, errno: Errno, refusals: &Refusals) -> crate::Error {
+pub(super) fn error(verb: &str, path: &str, errno: Errno, refusals: &Refusals) -> crate::Error {
     let (denials, _) = refusals.denials();
     if matches!(errno, Errno::ROFS | Errno::PERM) && !denials.is_empty() {
         return denials.into();
     }
+    failed(verb, path, errno)
+}
+
+/// As [`error`], for what no mount can refuse.
+pub(super) fn failed(verb: &str, path: &str, errno: Errno) -> crate::Error {
     let path: String = path.chars().take(MAX_SHOWN).collect();
     let why = std::io::Error::from(errno).kind();
     crate::Error::new(kind_of(errno), format!("cannot {verb} {path:?}: {why}")).with_source(errno)
@@ -193,7 +239,7 @@ fn kind_of(errno: Errno) -> crate::Kind {
     }
 }
 
-fn open_file(root: &Directory, path: &str, how: OpenHow) -> FsResult<File> {
+pub(super) fn open_file(root: &Directory, path: &str, how: OpenHow) -> FsResult<File> {
     match root.open(path, how)? {
         Opened::File(file) => Ok(file),
         Opened::Directory(_) => Err(Errno::ISDIR),

@@ -75,3 +75,81 @@ fn a_tree_with_a_mount_point_in_it_is_not_removed_in_part() {
     assert_eq!(world.workspace.remove("/a").unwrap_err().kind(), ErrorKind::Conflict);
     assert!(world.host("top/a/file").exists());
 }
+
+#[test]
+fn a_new_file_takes_its_place_when_it_is_whole() {
+    let world = World::new();
+    let workspace = &world.workspace;
+    workspace.write("/file", b"old").unwrap();
+    let mut new = workspace.replace("/file").unwrap();
+    new.append(&vec![7; 600_000]).unwrap();
+    new.append(b"end").unwrap();
+    assert_eq!(workspace.read("/file", 3).unwrap(), b"old");
+    assert_eq!((world.budgets.disk.used(), world.budgets.files.used()), (600_006, 2));
+    new.commit().unwrap();
+    assert_eq!(workspace.stat("/file").unwrap().size, 600_003);
+    assert_eq!((world.budgets.disk.used(), world.budgets.files.used()), (600_003, 1));
+    let file = workspace.open("/file").unwrap();
+    let mut buffer = [0; 8];
+    assert_eq!(file.read_at(&mut buffer, 599_999).unwrap(), 4);
+    assert_eq!(buffer[..4], *b"\x07end");
+    assert_eq!(file.read_at(&mut buffer, 600_003).unwrap(), 0);
+    assert_eq!(file.metadata().unwrap().size, 600_003);
+}
+
+#[test]
+fn a_new_file_which_is_dropped_or_does_not_fit_leaves_the_old_one_and_nothing_else() {
+    let world = World::with(&[], Limits { disk: 10, ..AMPLE });
+    let workspace = &world.workspace;
+    workspace.write("/file", b"old").unwrap();
+    let mut new = workspace.replace("/file").unwrap();
+    new.append(b"1234567").unwrap();
+    assert_eq!(new.append(b"8").unwrap_err().kind(), ErrorKind::Exhausted);
+    drop(new);
+    let mut new = workspace.replace("/file").unwrap();
+    new.append(b"12345").unwrap();
+    workspace.remove("/file").unwrap();
+    workspace.create_dir_all("/file").unwrap();
+    assert_eq!(new.commit().unwrap_err().kind(), ErrorKind::Conflict);
+    assert_eq!(workspace.list("/").unwrap().len(), 1);
+    assert_eq!((world.budgets.disk.used(), world.budgets.files.used()), (0, 1));
+}
+
+#[test]
+fn a_new_file_is_refused_before_it_is_written() {
+    let world = World::with(
+        &[("/", "top", Access::ReadWrite), ("/ro", "ro", Access::ReadOnly)],
+        AMPLE,
+    );
+    let workspace = &world.workspace;
+    workspace.create_dir_all("/dir").unwrap();
+    let error = workspace.replace("/ro/x").unwrap_err();
+    assert_eq!(error.denials()[0].asked, "write /ro/x");
+    assert_eq!(error.denials()[0].smallest_grant, "mount /ro read-write");
+    for (path, kind) in [
+        ("/", ErrorKind::Conflict),
+        ("/ro", ErrorKind::Conflict),
+        ("/dir", ErrorKind::Conflict),
+        ("/dir/", ErrorKind::Conflict),
+        ("/dir/.", ErrorKind::Conflict),
+        ("/missing/x", ErrorKind::NotFound),
+        ("/../x", ErrorKind::Denied),
+        ("x", ErrorKind::InvalidInput),
+    ] {
+        let error = workspace.replace(path).unwrap_err();
+        assert_eq!(error.kind(), kind, "{path}: {error}");
+    }
+}
+
+#[test]
+fn a_new_file_replaces_a_link_and_not_what_the_link_leads_to() {
+    let world = World::new();
+    let workspace = &world.workspace;
+    workspace.write("/file", b"old").unwrap();
+    workspace.symlink("file", "/link").unwrap();
+    assert_eq!(workspace.read_link("/link").unwrap(), "file");
+    assert_eq!(workspace.read("/link", 3).unwrap(), b"old");
+    workspace.replace("/link").unwrap().commit().unwrap();
+    assert_eq!(workspace.stat("/link").unwrap().kind, Kind::File);
+    assert_eq!(workspace.read("/file", 3).unwrap(), b"old");
+}
