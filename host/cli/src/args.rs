@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use palisade::policy::{ByteSize, CpuShare, FileAccess};
 use palisade_scaffold::{Language, Name};
+use palisade_server::{HostName, KeyId, Role};
 
 use crate::exit;
 use crate::report::Format;
@@ -50,6 +52,16 @@ Examples:
 
 ";
 
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  palisade serve
+  palisade serve --listen 127.0.0.1:8000 --policy strict --policy ./nightly.toml
+  palisade serve --host-name tools.example.org      behind a proxy on this machine, which passes the name on
+  palisade key create --role operator && palisade serve --listen 0.0.0.0:7010
+
+What each path takes and gives is at /v1/openapi.json. Each request is a line on standard error; the environment variable
+PALISADE_LOG=warn leaves only warnings.";
+
 /// Runs WebAssembly programs in sandboxes: nothing is reachable but what is granted, and everything has a limit.
 #[derive(Debug, Parser)]
 #[command(name = "palisade", version, after_help = EXAMPLES, arg_required_else_help = true)]
@@ -87,6 +99,12 @@ pub(crate) enum Action {
     /// Write and add tools, and call their functions
     #[command(subcommand)]
     Tool(ToolCommand),
+    /// Serve sandboxes and tools over HTTP, until a signal
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(Serve),
+    /// Make, list and remove the keys of those who may use the server
+    #[command(subcommand)]
+    Key(KeyAction),
     /// Check and show policies
     #[command(subcommand)]
     Policy(PolicyAction),
@@ -157,6 +175,33 @@ pub struct LimitArguments {
     /// Bytes of standard output and standard error together
     #[arg(long, value_name = "SIZE")]
     pub output: Option<ByteSize>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Where to listen; beyond this machine only where a key was made [default: that of the configuration]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// A policy which clients can name, the first being the default; may be repeated [default: that of the configuration]
+    #[arg(long = "policy", value_name = "NAME|FILE")]
+    pub policies: Vec<String>,
+    /// A name by which clients may ask for this server beside those of this machine, as through a proxy; may be repeated [default: those of the configuration]
+    #[arg(long = "host-name", value_name = "NAME")]
+    pub hosts: Vec<HostName>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyAction {
+    /// Make a key and print it, which is the only time
+    Create {
+        /// What it is good for: `reader`, `operator` or `admin`
+        #[arg(long, value_name = "ROLE")]
+        role: Role,
+    },
+    /// List the keys, without their secrets
+    List,
+    /// Remove a key; a server which runs takes it for a second more at most
+    Remove { id: KeyId },
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,5 +1,5 @@
-//! The `palisade` command: runs WebAssembly programs in sandboxes, and tells what this machine and its configuration
-//! allow. It reads flags, files and the environment; everything else is the library's.
+//! The `palisade` command: runs WebAssembly programs in sandboxes, serves sandboxes over HTTP, and tells what this
+//! machine and its configuration allow. It reads flags, files and the environment; everything else is the library's.
 
 #![forbid(unsafe_code)]
 
@@ -9,10 +9,12 @@ mod doctor;
 mod exit;
 mod failure;
 mod host_limits;
+mod key;
 mod policy;
 mod report;
 mod request;
 mod run;
+mod serve;
 mod signals;
 mod text_file;
 mod tool;
@@ -42,7 +44,10 @@ fn main() -> ExitCode {
         Err(error) => std::process::exit(i32::from(report_usage(&error))),
     };
     let format = arguments.globals.format();
-    start_log();
+    start_log(match arguments.action {
+        Action::Serve(_) => "warn,palisade_server=info",
+        _ => "warn",
+    });
     raise_open_files();
     let code = act(arguments, format).unwrap_or_else(|failure| failure.report(format));
     // Not by returning: a thread may be blocked in reading the terminal.
@@ -75,6 +80,8 @@ fn act(arguments: Arguments, format: Format) -> Result<u8, Failure> {
         }
         Action::Tool(ToolCommand::New(asked)) => tool::new(&asked, format),
         Action::Tool(ToolCommand::Registry(action)) => block_on(tool::tool(action, &config()?, format)),
+        Action::Serve(asked) => block_on_with(serving_threads(), serve::serve(&asked, &config()?, format)),
+        Action::Key(action) => key::key(&action, &config()?, format),
         Action::Policy(PolicyAction::Check { file }) => policy::check(&file, format),
         Action::Policy(PolicyAction::Show { policy }) => policy::show(&policy, &config()?.host_limits, format),
         Action::Policy(PolicyAction::List) => Ok(policy::list(format)),
@@ -90,8 +97,17 @@ fn act(arguments: Arguments, format: Format) -> Result<u8, Failure> {
 }
 
 fn block_on(work: impl Future<Output = Result<u8, Failure>>) -> Result<u8, Failure> {
+    block_on_with(2, work)
+}
+
+/// A guest which computes takes its thread for 10 ms at a time, so there is never only one.
+fn serving_threads() -> usize {
+    std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2))
+}
+
+fn block_on_with(threads: usize, work: impl Future<Output = Result<u8, Failure>>) -> Result<u8, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(threads)
         .enable_all()
         .build();
     let runtime = runtime.map_err(|error| Failure::internal(format!("cannot start: {error}")))?;
@@ -100,14 +116,14 @@ fn block_on(work: impl Future<Output = Result<u8, Failure>>) -> Result<u8, Failu
     result
 }
 
-/// Warnings go to standard error; `PALISADE_LOG` asks for more, as `RUST_LOG` does elsewhere.
-fn start_log() {
+/// What `default` filters goes to standard error; `PALISADE_LOG` asks for more or less, as `RUST_LOG` does elsewhere.
+fn start_log(default: &str) {
     let asked = std::env::var("PALISADE_LOG").unwrap_or_default();
-    let filter = match EnvFilter::try_new(if asked.is_empty() { "warn" } else { &asked }) {
+    let filter = match EnvFilter::try_new(if asked.is_empty() { default } else { &asked }) {
         Ok(filter) => filter,
         Err(error) => {
             report::say(&format!("PALISADE_LOG is not a filter: {error}"));
-            EnvFilter::new("warn")
+            EnvFilter::new(default)
         }
     };
     tracing_subscriber::fmt()

@@ -4,10 +4,9 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::time::Duration;
 
-use base64::Engine;
 use palisade::policy::{ByteSize, Denial, Limits};
 use palisade::{Ending, Limit, Outcome, Usage};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// In which form a command answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -199,75 +198,13 @@ pub(crate) fn short_size(size: ByteSize) -> String {
 
 /// All of a run as one object.
 pub(crate) fn outcome_json(outcome: &Outcome, exit_code: u8) -> Value {
-    let Outcome {
-        ending,
-        value,
-        usage,
-        limits_hit,
-        denials,
-        more_denials,
-        stdout,
-        stderr,
-    } = outcome;
-    let mut object = Map::new();
-    object.insert("ending".into(), ending_json(ending));
-    if let Some(value) = value {
-        object.insert("value".into(), value.clone());
-    }
+    let mut object = palisade_server::outcome_json(outcome);
     object.insert("exit_code".into(), json!(exit_code));
-    object.insert("usage".into(), usage_json(usage));
-    object.insert("limits_hit".into(), json!(limits_hit));
-    object.insert("denials".into(), denials_json(denials));
-    object.insert("more_denials".into(), json!(more_denials));
-    insert_bytes(&mut object, "stdout", stdout);
-    insert_bytes(&mut object, "stderr", stderr);
     Value::Object(object)
-}
-
-fn ending_json(ending: &Ending) -> Value {
-    match ending {
-        Ending::Exited(code) => json!({ "exited": code }),
-        Ending::Returned => json!("returned"),
-        Ending::Failed => json!("failed"),
-        Ending::Trapped(why) => json!({ "trapped": why }),
-        Ending::LimitReached(limit) => json!({ "limit-reached": limit }),
-        Ending::Killed => json!("killed"),
-    }
-}
-
-fn usage_json(usage: &Usage) -> Value {
-    let Usage {
-        fuel,
-        host_time,
-        elapsed,
-        peak_memory,
-        read,
-        written,
-    } = usage;
-    let milliseconds = |time: &Duration| time.as_micros() as f64 / 1e3;
-    json!({
-        "fuel": fuel,
-        "host_time_ms": milliseconds(host_time),
-        "elapsed_ms": milliseconds(elapsed),
-        "peak_memory_bytes": peak_memory.as_bytes(),
-        "read_bytes": read.as_bytes(),
-        "written_bytes": written.as_bytes(),
-    })
 }
 
 pub(crate) fn denials_json(denials: &[Denial]) -> Value {
     json!(denials)
-}
-
-/// As a string where it is one, else in base64 under another name.
-fn insert_bytes(object: &mut Map<String, Value>, name: &str, bytes: &[u8]) {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => object.insert(name.into(), json!(text)),
-        Err(_) => {
-            let encoded = base64::engine::general_purpose::STANDARD.encode(bytes);
-            object.insert(format!("{name}_base64"), json!(encoded))
-        }
-    };
 }
 
 #[cfg(test)]

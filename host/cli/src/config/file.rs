@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use palisade::policy::{ByteSize, LimitsFile, PolicyFile, Position, Problem};
+use palisade_server::HostName;
 use toml::{Table, Value};
 
 use crate::failure::Failure;
@@ -16,11 +17,20 @@ pub(super) struct ConfigFile {
     pub state_dir: Option<PathBuf>,
     pub policy: Option<String>,
     pub listen: Option<SocketAddr>,
+    pub hosts: Option<Vec<HostName>>,
     pub artefact_cache: Option<ByteSize>,
     pub host_limits: HostLimits,
 }
 
-const KEYS: [&str; 6] = ["state-dir", "policy", "listen", "defaults", "ceilings", "retention"];
+const KEYS: [&str; 7] = [
+    "state-dir",
+    "policy",
+    "listen",
+    "host-names",
+    "defaults",
+    "ceilings",
+    "retention",
+];
 const RETENTION_KEYS: [&str; 1] = ["artefact-cache"];
 
 impl ConfigFile {
@@ -63,6 +73,7 @@ impl Reading {
                 .parse_text(&mut table, "", "policy")
                 .map(|policy| super::beside(path, policy)),
             listen: self.parse_text(&mut table, "", "listen"),
+            hosts: self.parse_texts(&mut table, "host-names"),
             artefact_cache: self.table(&mut table, "retention").and_then(|mut retention| {
                 let size = self.parse_text(&mut retention, "retention.", "artefact-cache");
                 self.report_unknown(&retention, "retention.", &RETENTION_KEYS);
@@ -134,6 +145,23 @@ impl Reading {
                 None
             }
         }
+    }
+
+    fn parse_texts<T: FromStr<Err: std::fmt::Display>>(&mut self, table: &mut Table, key: &str) -> Option<Vec<T>> {
+        let items = match table.remove(key)? {
+            Value::Array(items) => items,
+            other => {
+                self.report(key, format!("expected an array, found {}", other.type_str()));
+                return None;
+            }
+        };
+        let mut values = Vec::with_capacity(items.len());
+        for (index, item) in items.into_iter().enumerate() {
+            let place = format!("{key}[{index}]");
+            let mut only = Table::from_iter([(place.clone(), item)]);
+            values.extend(self.parse_text(&mut only, "", &place));
+        }
+        Some(values)
     }
 
     fn report_unknown(&mut self, rest: &Table, prefix: &str, known: &[&str]) {

@@ -10,6 +10,7 @@ use std::str::FromStr;
 
 use palisade::policy::{ByteSize, Policy};
 use palisade::{HostConfig, Kind};
+use palisade_server::HostName;
 use serde::Serialize;
 
 use self::file::ConfigFile;
@@ -29,8 +30,10 @@ pub(crate) struct Config {
     state_dir: Option<Setting<PathBuf>>,
     /// The name of a shipped policy, or a file. Default: `default`.
     pub policy: Setting<String>,
-    /// Where a server would listen. Default: 127.0.0.1:7010.
+    /// Where the server listens. Default: 127.0.0.1:7010.
     pub listen: Setting<SocketAddr>,
+    /// The names of the server beside those of this machine. None by default.
+    pub hosts: Setting<Vec<HostName>>,
     /// The most that compiled programs may take on disk. Default: 4 GiB.
     pub artefact_cache: Setting<ByteSize>,
     /// Empty by default.
@@ -98,6 +101,13 @@ impl Config {
                     origin: origin.clone(),
                 }))
                 .unwrap_or(Setting::default(default_listen)),
+            hosts: match file.hosts {
+                Some(value) => Setting {
+                    value,
+                    origin: origin.clone(),
+                },
+                None => Setting::default(Vec::new()),
+            },
             artefact_cache: parsed(environment, "PALISADE_ARTEFACT_CACHE")?
                 .or(file.artefact_cache.map(|value| Setting {
                     value,

@@ -1,6 +1,7 @@
 //! `palisade config show`.
 
 use palisade::policy::Policy;
+use palisade_server::HostName;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -44,6 +45,7 @@ fn entries(config: &Config) -> Result<Vec<Entry>, Failure> {
     let policy = config.host_limits.apply(unchanged)?;
     let state_dir = config.state_dir.as_ref();
     let cache = &config.artefact_cache;
+    let hosts: Vec<&str> = config.hosts.value.iter().map(HostName::as_str).collect();
     let mut entries = vec![
         match state_dir {
             Some(found) => entry("state-dir", found, json!(found.value.to_string_lossy())),
@@ -55,6 +57,7 @@ fn entries(config: &Config) -> Result<Vec<Entry>, Failure> {
         },
         entry("policy", &config.policy, json!(config.policy.value)),
         entry("listen", &config.listen, json!(config.listen.value.to_string())),
+        entry("host-names", &config.hosts, json!(hosts)),
         entry("retention.artefact-cache", cache, json!(cache.value.to_string())),
     ];
     entries.extend(limits(config, &policy));

@@ -95,6 +95,7 @@ fn every_problem_of_the_file_is_told_with_its_key() {
     let text = "
         state-dir = \"relative\"
         listen = \"localhost\"
+        host-names = [\"tools.test\", \"tools.test:80\", 7]
         polcy = \"x\"
         [defaults]
         memory = \"lots\"
@@ -110,6 +111,8 @@ fn every_problem_of_the_file_is_told_with_its_key() {
     for key in [
         " state-dir: ",
         " listen: ",
+        " host-names[1]: ",
+        " host-names[2]: ",
         " polcy: ",
         " defaults.memory: ",
         " ceilings.memroy: ",

@@ -3,4 +3,5 @@
 mod new;
 mod palisade;
 mod run;
+mod serve;
 mod tool;

@@ -1,0 +1,194 @@
+//! `palisade serve` and `palisade key`.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::palisade::Palisade;
+
+/// A server which is ended when this is dropped.
+struct Server {
+    child: Child,
+    told: Value,
+}
+
+impl Server {
+    fn start(palisade: &Palisade, args: &[&str]) -> Self {
+        let all = [&["serve", "--json", "--listen", "127.0.0.1:0"], args].concat();
+        Self::of(palisade.command(&all).stdout(Stdio::piped()).spawn().unwrap())
+    }
+
+    fn of(mut child: Child) -> Self {
+        let mut line = String::new();
+        let stdout = child.stdout.take().unwrap();
+        BufReader::new(stdout).read_line(&mut line).unwrap();
+        let told = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
+        Self { child, told }
+    }
+
+    fn local_key(&self) -> String {
+        let path = self.told["local_key"].as_str().unwrap();
+        std::fs::read_to_string(path).unwrap().trim().to_owned()
+    }
+
+    fn address(&self) -> &str {
+        self.told["url"].as_str().unwrap().strip_prefix("http://").unwrap()
+    }
+
+    /// What is answered, from its status on.
+    fn ask(&self, key: &str, head: &str, body: &str) -> String {
+        self.ask_as(self.address(), key, head, body)
+    }
+
+    /// The same, by a name of the server.
+    fn ask_as(&self, host: &str, key: &str, head: &str, body: &str) -> String {
+        let mut stream = TcpStream::connect(self.address()).unwrap();
+        let request = format!(
+            "{head} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {key}\r\nconnection: close\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.strip_prefix("HTTP/1.1 ").unwrap().to_owned()
+    }
+
+    /// Sends a signal, and returns the exit code.
+    fn end(mut self, signal: Signal) -> Option<i32> {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn it_serves_those_with_a_key_until_it_is_told_to_stop() {
+    let palisade = Palisade::new();
+    let server = Server::start(&palisade, &["--policy", "strict", "--policy", "default"]);
+    let key = server.local_key();
+    assert!(server.ask("x", "GET /v1/policies", "").starts_with("401 "));
+    let answer = server.ask(&key, "GET /v1/policies", "");
+    assert!(
+        answer.starts_with("200 ") && answer.contains(r#""default":"strict""#),
+        "{answer}"
+    );
+    let answer = server.ask(&key, "POST /v1/sandboxes", "{}");
+    assert!(
+        answer.starts_with("201 ") && answer.contains(r#""policy":"strict""#),
+        "{answer}"
+    );
+    assert_eq!(server.end(Signal::TERM), Some(143));
+    let server = Server::start(&palisade, &[]);
+    assert_eq!(server.local_key(), key);
+    assert_eq!(server.end(Signal::INT), Some(130));
+}
+
+#[test]
+fn each_request_has_a_line_on_standard_error() {
+    let palisade = Palisade::new();
+    let mut command = palisade.command(&["serve", "--json", "--listen", "127.0.0.1:0"]);
+    let piped = command.env_remove("PALISADE_LOG").stdout(Stdio::piped());
+    let mut server = Server::of(piped.stderr(Stdio::piped()).spawn().unwrap());
+    let mut stderr = server.child.stderr.take().unwrap();
+    assert!(server.ask("x", "GET /healthz", "").starts_with("200 "));
+    server.end(Signal::TERM);
+    let mut log = String::new();
+    stderr.read_to_string(&mut log).unwrap();
+    assert!(log.contains("answered") && log.contains("route=\"/healthz\""), "{log}");
+}
+
+#[test]
+fn it_is_asked_for_by_the_names_it_was_given() {
+    let palisade = Palisade::new();
+    let server = Server::start(&palisade, &["--host-name", "tools.test", "--host-name", "192.0.2.1"]);
+    let key = server.local_key();
+    for (host, status) in [("tools.test", "200 "), ("192.0.2.1:80", "200 "), ("evil.test", "403 ")] {
+        let answer = server.ask_as(host, &key, "GET /v1/tools", "");
+        assert!(answer.starts_with(status), "{host}: {answer}");
+    }
+    palisade.expect(&["serve", "--host-name", "tools.test:80"], 125, &["tools.test:80"]);
+    drop(server);
+    let config = palisade.state.path().join("palisade.toml");
+    std::fs::write(&config, "host-names = [\"tools.test\"]\n").unwrap();
+    let server = Server::start(&palisade, &["--config", config.to_str().unwrap()]);
+    let answer = server.ask_as("tools.test", &key, "GET /v1/tools", "");
+    assert!(answer.starts_with("200 "), "{answer}");
+}
+
+#[test]
+fn the_limits_of_the_host_hold_for_its_clients() {
+    let palisade = Palisade::new();
+    let config = palisade.state.path().join("palisade.toml");
+    std::fs::write(&config, "[ceilings]\nmemory = \"1 GiB\"\n").unwrap();
+    let server = Server::start(&palisade, &["--config", config.to_str().unwrap()]);
+    let answer = server.ask(
+        &server.local_key(),
+        "POST /v1/sandboxes",
+        r#"{"limits": {"memory": "2 GiB"}}"#,
+    );
+    assert!(
+        answer.starts_with("403 ") && answer.contains("ceilings.memory"),
+        "{answer}"
+    );
+}
+
+#[test]
+fn beyond_this_machine_it_needs_a_key_which_somebody_made() {
+    let palisade = Palisade::new();
+    // It makes the local key, which does not count.
+    drop(Server::start(&palisade, &[]));
+    palisade.expect(&["serve", "--listen", "0.0.0.0:0"], 125, &["palisade key create"]);
+    palisade.expect(&["serve", "--policy", "nowhere.toml"], 125, &["nowhere.toml"]);
+    palisade.expect(&["serve", "--policy", "strict", "--policy", "strict"], 125, &["strict"]);
+}
+
+#[test]
+fn keys_are_made_listed_and_removed() {
+    let palisade = Palisade::new();
+    let json = |args: &[&str]| -> Value {
+        let output = palisade.expect(&[&["key", "--json"], args].concat(), 0, &[]);
+        serde_json::from_slice(&output.stdout).unwrap_or_default()
+    };
+    let made = json(&["create", "--role", "reader"]);
+    let (id, key) = (made["id"].as_str().unwrap(), made["key"].as_str().unwrap());
+    assert!(key.starts_with(&format!("palisade_{id}_")), "{key}");
+    let listed = json(&["list"]);
+    assert_eq!(
+        (&listed["keys"][0]["id"], &listed["keys"][0]["role"]),
+        (&made["id"], &made["role"])
+    );
+    assert!(!listed.to_string().contains(key));
+    assert_eq!(listed["keys"][0]["local"], false);
+    let server = Server::start(&palisade, &[]);
+    let local = server.local_key();
+    let listed = json(&["list"]);
+    let of_local: Vec<&Value> = listed["keys"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|key| key["local"] == true)
+        .collect();
+    assert_eq!((of_local.len(), &of_local[0]["role"]), (1, &"admin".into()));
+    assert!(local.contains(of_local[0]["id"].as_str().unwrap()));
+    let told = palisade.expect(&["key", "list"], 0, &[]).stdout;
+    assert_eq!(String::from_utf8(told).unwrap().matches("  local\n").count(), 1);
+    assert!(server.ask(key, "GET /v1/tools", "").starts_with("200 "));
+    assert!(server.ask(key, "POST /v1/sandboxes", "{}").starts_with("403 "));
+    json(&["remove", id]);
+    palisade.expect(&["key", "remove", id], 125, &["no key"]);
+    let output = palisade.expect(&["key", "create", "--role", "operator"], 0, &["the role operator"]);
+    assert!(output.stdout.starts_with(b"palisade_"), "{output:?}");
+}

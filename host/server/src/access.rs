@@ -1,0 +1,292 @@
+//! Who may do what: one table of all routes, and the check before each of them.
+
+use std::sync::Arc;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, Method};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use palisade::Kind;
+use utoipa::openapi::OpenApi;
+
+use crate::Role;
+use crate::api::Api;
+use crate::attend::Asker;
+use crate::error::{Cause, Failure};
+use crate::headers::only;
+
+/// Who may ask for a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Who {
+    Anyone,
+    AtLeast(Role),
+}
+
+/// What bounds the time of a request after its body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Time {
+    /// The setting.
+    Setting,
+    /// The limits of what it does, or waits for: of a guest, of compiling, or of files which come and go.
+    Work,
+}
+
+/// One route, and who may ask for it.
+pub(crate) struct Rule {
+    method: Method,
+    path: &'static str,
+    who: Who,
+    time: Time,
+}
+
+const fn rule(method: Method, path: &'static str, who: Who, time: Time) -> Rule {
+    Rule {
+        method,
+        path,
+        who,
+        time,
+    }
+}
+
+const READER: Who = Who::AtLeast(Role::Reader);
+const OPERATOR: Who = Who::AtLeast(Role::Operator);
+const ADMIN: Who = Who::AtLeast(Role::Admin);
+
+/// Every route of the server.
+pub(crate) const TABLE: &[Rule] = &[
+    rule(Method::GET, "/healthz", Who::Anyone, Time::Setting),
+    rule(Method::GET, "/readyz", Who::Anyone, Time::Setting),
+    rule(Method::GET, "/v1/openapi.json", Who::Anyone, Time::Setting),
+    rule(Method::GET, "/v1/policies", READER, Time::Setting),
+    rule(Method::GET, "/v1/sandboxes", READER, Time::Setting),
+    rule(Method::POST, "/v1/sandboxes", OPERATOR, Time::Setting),
+    rule(Method::GET, "/v1/sandboxes/{id}", READER, Time::Setting),
+    rule(Method::DELETE, "/v1/sandboxes/{id}", OPERATOR, Time::Setting),
+    rule(Method::POST, "/v1/sandboxes/{id}/suspend", OPERATOR, Time::Setting),
+    rule(Method::POST, "/v1/sandboxes/{id}/resume", OPERATOR, Time::Setting),
+    rule(Method::POST, "/v1/sandboxes/{id}/stop", OPERATOR, Time::Setting),
+    rule(Method::POST, "/v1/sandboxes/{id}/call", OPERATOR, Time::Work),
+    rule(Method::POST, "/v1/sandboxes/{id}/calls", OPERATOR, Time::Work),
+    rule(Method::GET, "/v1/sandboxes/{id}/events", READER, Time::Setting),
+    rule(Method::GET, "/v1/events", READER, Time::Setting),
+    rule(Method::GET, "/v1/sandboxes/{id}/processes", READER, Time::Setting),
+    rule(Method::POST, "/v1/sandboxes/{id}/processes", OPERATOR, Time::Work),
+    rule(
+        Method::GET,
+        "/v1/sandboxes/{id}/processes/{process}",
+        READER,
+        Time::Setting,
+    ),
+    rule(
+        Method::GET,
+        "/v1/sandboxes/{id}/processes/{process}/output",
+        OPERATOR,
+        Time::Setting,
+    ),
+    rule(
+        Method::GET,
+        "/v1/sandboxes/{id}/processes/{process}/wait",
+        READER,
+        Time::Work,
+    ),
+    rule(
+        Method::POST,
+        "/v1/sandboxes/{id}/processes/{process}/stdin",
+        OPERATOR,
+        Time::Work,
+    ),
+    rule(
+        Method::POST,
+        "/v1/sandboxes/{id}/processes/{process}/signal",
+        OPERATOR,
+        Time::Setting,
+    ),
+    rule(Method::GET, "/v1/sandboxes/{id}/files", READER, Time::Setting),
+    rule(Method::PUT, "/v1/sandboxes/{id}/files", OPERATOR, Time::Work),
+    rule(Method::DELETE, "/v1/sandboxes/{id}/files", OPERATOR, Time::Setting),
+    rule(Method::GET, "/v1/sandboxes/{id}/files/stat", READER, Time::Setting),
+    rule(Method::GET, "/v1/sandboxes/{id}/files/list", READER, Time::Setting),
+    rule(
+        Method::POST,
+        "/v1/sandboxes/{id}/files/directory",
+        OPERATOR,
+        Time::Setting,
+    ),
+    rule(Method::POST, "/v1/sandboxes/{id}/files/move", OPERATOR, Time::Setting),
+    rule(Method::GET, "/v1/sandboxes/{id}/files/tar", READER, Time::Work),
+    rule(Method::PUT, "/v1/sandboxes/{id}/files/tar", OPERATOR, Time::Work),
+    rule(Method::GET, "/v1/tools", READER, Time::Setting),
+    rule(Method::GET, "/v1/tools/{tool}", READER, Time::Setting),
+    rule(Method::PUT, "/v1/tools/{tool}", ADMIN, Time::Work),
+    rule(Method::DELETE, "/v1/tools/{tool}", ADMIN, Time::Setting),
+];
+
+fn find<'a>(table: &'a [Rule], method: &Method, path: &str) -> Option<&'a Rule> {
+    // Where GET is answered, HEAD is.
+    let method = if method == Method::HEAD { &Method::GET } else { method };
+    table.iter().find(|rule| rule.method == method && rule.path == path)
+}
+
+/// Compares the table with the routes which there are.
+///
+/// # Errors
+/// [`Kind::Internal`], with every route that is not in the table, and every entry which is no route.
+pub(crate) fn check(table: &[Rule], document: &OpenApi) -> palisade::Result<()> {
+    let routes = routes_of(document);
+    let open = routes
+        .iter()
+        .filter(|(method, path)| find(table, method, path).is_none());
+    let mut wrong: Vec<String> = open
+        .map(|(method, path)| format!("nobody says who may ask for {method} {path}"))
+        .collect();
+    for Rule { method, path, .. } in table {
+        if !routes.iter().any(|(known, at)| known == method && at == path) {
+            wrong.push(format!("{method} {path} is no route"));
+        }
+    }
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    Err(palisade::Error::new(Kind::Internal, wrong.join("; ")))
+}
+
+fn routes_of(document: &OpenApi) -> Vec<(Method, String)> {
+    let mut routes = Vec::new();
+    for (path, item) in &document.paths.paths {
+        for (method, operation) in [
+            (Method::GET, &item.get),
+            (Method::PUT, &item.put),
+            (Method::POST, &item.post),
+            (Method::DELETE, &item.delete),
+            (Method::OPTIONS, &item.options),
+            (Method::HEAD, &item.head),
+            (Method::PATCH, &item.patch),
+            (Method::TRACE, &item.trace),
+        ] {
+            if operation.is_some() {
+                routes.push((method, path.clone()));
+            }
+        }
+    }
+    routes
+}
+
+/// Lets a request through to its route, if the table and its key allow that.
+pub(crate) async fn guard(State(api): State<Arc<Api>>, mut request: Request, next: Next) -> Response {
+    let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let found = path.and_then(|path| find(TABLE, request.method(), path));
+    // Routes are in the table, so what is not there has a path without such a method, or no path.
+    let Some(rule) = found else {
+        return next.run(request).await;
+    };
+    if let Who::AtLeast(least) = rule.who {
+        let key = match presented(request.headers()) {
+            Some(text) => api.keys.check(text).await,
+            None => None,
+        };
+        let Some((id, role)) = key else {
+            return Failure::new(
+                Cause::Unauthenticated,
+                "a key is needed, and there is none or not a good one",
+            )
+            .into_response();
+        };
+        if let Some(asker) = request.extensions().get::<Asker>() {
+            asker.set(id);
+        }
+        if role < least {
+            let message = format!("this takes the role {least}, and the key has {role}");
+            return Failure::new(Cause::Forbidden, message).into_response();
+        }
+        let Some(open) = api.askers.open(id) else {
+            return Failure::of(Kind::Exhausted, "the key has as many requests open as it may").into_response();
+        };
+        request.extensions_mut().insert(id);
+        return open.until_sent(in_time(&api, rule.time, next.run(request)).await);
+    }
+    in_time(&api, rule.time, next.run(request)).await
+}
+
+async fn in_time(api: &Api, time: Time, work: impl Future<Output = Response>) -> Response {
+    match time {
+        Time::Work => work.await,
+        Time::Setting => match tokio::time::timeout(api.settings.request_time, work).await {
+            Ok(response) => response,
+            Err(_) => Failure::of(Kind::Timeout, "it took longer than a request may").into_response(),
+        },
+    }
+}
+
+/// The one key which a request shows.
+fn presented(headers: &HeaderMap) -> Option<&str> {
+    if let Some(value) = only(headers, "authorization").ok()? {
+        let (scheme, key) = value.split_once(' ')?;
+        return scheme.eq_ignore_ascii_case("bearer").then(|| key.trim());
+    }
+    only(headers, "x-api-key").ok()?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::router;
+
+    #[test]
+    fn every_route_is_in_the_table_and_every_entry_is_a_route() {
+        check(TABLE, &router::document()).unwrap();
+    }
+
+    #[test]
+    fn a_route_without_an_entry_and_an_entry_without_a_route_are_refused() {
+        let error = check(&TABLE[1..], &router::document()).unwrap_err();
+        assert!(error.to_string().contains("who may ask for GET /healthz"), "{error}");
+        let mut table: Vec<Rule> = TABLE
+            .iter()
+            .map(|known| rule(known.method.clone(), known.path, known.who, known.time))
+            .collect();
+        table.push(rule(Method::PUT, "/v1/grants", ADMIN, Time::Setting));
+        let error = check(&table, &router::document()).unwrap_err();
+        assert_eq!(error.to_string(), "PUT /v1/grants is no route");
+    }
+
+    #[test]
+    fn readers_only_get_and_only_admins_change_tools() {
+        for rule in TABLE {
+            let changes_tools = rule.path.starts_with("/v1/tools") && rule.method != Method::GET;
+            let expected = match (&rule.method, changes_tools) {
+                (_, true) => ADMIN,
+                (&Method::GET, _) if rule.who == Who::Anyone => Who::Anyone,
+                // What is read of it is gone.
+                (&Method::GET, _) if rule.path.ends_with("/output") => OPERATOR,
+                (&Method::GET, _) => READER,
+                _ => OPERATOR,
+            };
+            assert_eq!(rule.who, expected, "{} {}", rule.method, rule.path);
+        }
+        let open: Vec<&str> = TABLE
+            .iter()
+            .filter(|rule| rule.who == Who::Anyone)
+            .map(|rule| rule.path)
+            .collect();
+        assert_eq!(open, ["/healthz", "/readyz", "/v1/openapi.json"]);
+    }
+
+    #[test]
+    fn a_key_comes_in_either_header() {
+        let of = |name: &'static str, value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, value.parse().unwrap());
+            presented(&headers).map(str::to_owned)
+        };
+        assert_eq!(of("authorization", "Bearer x").as_deref(), Some("x"));
+        assert_eq!(of("authorization", "bearer x").as_deref(), Some("x"));
+        assert_eq!(of("x-api-key", "x").as_deref(), Some("x"));
+        assert_eq!(of("authorization", "Basic x"), None);
+        assert_eq!(of("cookie", "x"), None);
+        let mut twice = HeaderMap::new();
+        twice.append("x-api-key", "x".parse().unwrap());
+        assert_eq!(presented(&twice), Some("x"));
+        twice.append("x-api-key", "y".parse().unwrap());
+        assert_eq!(presented(&twice), None);
+    }
+}

@@ -1,0 +1,290 @@
+//! The files of a sandbox, by absolute guest paths in the query.
+//!
+//! Mounts, limits and links hold here as they do for a guest: the library sees to it. Every look at the disk is made on
+//! a blocking thread, in small pieces for what streams, so that a slow client holds no thread; the threads of all
+//! clients are bounded by [`Turns`]. What becomes of a whole directory is in `pack.rs` and `unpack.rs`.
+
+pub(super) mod content;
+mod pack;
+mod range;
+pub(super) mod tar;
+mod unpack;
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use palisade::{DirEntry, FileKind, Kind, Metadata, Workspace};
+use serde::{Deserialize, Serialize};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use utoipa::{IntoParams, ToSchema};
+
+use super::Api;
+use crate::body::{Json, Query};
+use crate::error::Failure;
+
+/// Pieces of work on files at one time; others wait.
+const PIECES: usize = 16;
+/// The same of pieces which take longer, as they are about all that is in a directory.
+const TREES: usize = 4;
+/// Directories which are packed or unpacked at one time; each holds a thread of its own to its end.
+const TARS: usize = 4;
+
+/// What may be done with files at one time.
+pub(super) struct Turns {
+    pieces: Arc<Semaphore>,
+    trees: Arc<Semaphore>,
+    tars: Arc<Semaphore>,
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self {
+            pieces: Arc::new(Semaphore::new(PIECES)),
+            trees: Arc::new(Semaphore::new(TREES)),
+            tars: Arc::new(Semaphore::new(TARS)),
+        }
+    }
+}
+
+impl Turns {
+    /// Does `work` when it is its turn, on a thread which may block. Work which has begun goes on if this is dropped.
+    async fn piece<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> palisade::Result<T> + Send + 'static,
+    ) -> palisade::Result<T> {
+        Self::work(&self.pieces, work).await
+    }
+
+    async fn work<T: Send + 'static>(
+        turns: &Arc<Semaphore>,
+        work: impl FnOnce() -> palisade::Result<T> + Send + 'static,
+    ) -> palisade::Result<T> {
+        let turn = Arc::clone(turns).acquire_owned().await;
+        let turn = turn.expect("nobody closes the semaphore");
+        let done = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            work()
+        });
+        done.await.unwrap_or_else(|_| Err(defect()))
+    }
+
+    async fn tar(&self, api: &Api) -> Result<OwnedSemaphorePermit, Failure> {
+        let turn = Arc::clone(&self.tars).acquire_owned();
+        match tokio::time::timeout(api.settings.request_time, turn).await {
+            Ok(turn) => Ok(turn.expect("nobody closes the semaphore")),
+            Err(_) => Err(Failure::of(
+                Kind::Unavailable,
+                "other directories are being packed or unpacked: try again",
+            )),
+        }
+    }
+}
+
+/// What is said where work panicked.
+fn defect() -> palisade::Error {
+    palisade::Error::new(Kind::Internal, "palisade has a defect here; its log says more")
+}
+
+/// Which file or directory is meant.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct At {
+    /// Its absolute path in the sandbox.
+    path: String,
+}
+
+/// The attributes of a file, a directory or a link.
+#[derive(Serialize, ToSchema)]
+pub(super) struct FileBody {
+    /// `file`, `directory`, `symlink` or `other`.
+    #[schema(value_type = String)]
+    kind: FileKind,
+    size_bytes: u64,
+    /// When its content last changed.
+    #[schema(value_type = String, format = DateTime)]
+    modified: jiff::Timestamp,
+    /// The permission bits: 420 is 0o644.
+    mode: u32,
+    /// How many names it has.
+    links: u64,
+}
+
+impl From<Metadata> for FileBody {
+    fn from(metadata: Metadata) -> Self {
+        Self {
+            kind: metadata.kind,
+            size_bytes: metadata.size,
+            modified: metadata.modified.try_into().unwrap_or_default(),
+            mode: metadata.mode,
+            links: metadata.links,
+        }
+    }
+}
+
+/// Some of the names in a directory.
+#[derive(Serialize, ToSchema)]
+pub(super) struct FilePage {
+    entries: Vec<NameBody>,
+    /// What to give as `after` for those which follow; `null` where none do.
+    next: Option<String>,
+}
+
+/// A name in a directory.
+#[derive(Serialize, ToSchema)]
+struct NameBody {
+    name: String,
+    /// `file`, `directory`, `symlink` or `other`.
+    #[schema(value_type = String)]
+    kind: FileKind,
+    /// Of a file which is still there.
+    size_bytes: Option<u64>,
+}
+
+/// Which names are listed.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListRequest {
+    /// The absolute path of the directory.
+    path: String,
+    /// How many at most: 1 to 1,000, 100 where it is left out.
+    limit: Option<u16>,
+    /// Only those whose name comes after this one, by the bytes of both.
+    after: Option<String>,
+}
+
+/// A directory to make.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DirectoryRequest {
+    path: String,
+}
+
+/// Where to move a file or a directory.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MoveRequest {
+    from: String,
+    to: String,
+}
+
+impl Api {
+    /// Does a piece of work in the files of a sandbox.
+    async fn in_files<T: Send + 'static>(
+        &self,
+        id: &str,
+        work: impl FnOnce(&Workspace) -> palisade::Result<T> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let workspace = self.sandbox(id)?.workspace().clone();
+        Ok(self.files.piece(move || work(&workspace)).await?)
+    }
+
+    /// Does work which may be about all that is in a directory.
+    async fn in_trees<T: Send + 'static>(
+        &self,
+        id: &str,
+        work: impl FnOnce(&Workspace) -> palisade::Result<T> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let workspace = self.sandbox(id)?.workspace().clone();
+        Ok(Turns::work(&self.files.trees, move || work(&workspace)).await?)
+    }
+}
+
+/// The attributes of what a path leads to; of the link itself where its last name is one.
+#[utoipa::path(get, path = "/v1/sandboxes/{id}/files/stat", params(("id" = String, Path), At),
+    responses((status = 200, body = FileBody)))]
+pub(super) async fn stat(
+    State(api): State<Arc<Api>>,
+    Path(id): Path<String>,
+    Query(at): Query<At>,
+) -> Result<axum::Json<FileBody>, Failure> {
+    let metadata = api.in_files(&id, move |files| files.stat(&at.path)).await?;
+    Ok(axum::Json(metadata.into()))
+}
+
+/// The names in a directory, in the order of their bytes.
+#[utoipa::path(get, path = "/v1/sandboxes/{id}/files/list", params(("id" = String, Path), ListRequest),
+    responses((status = 200, body = FilePage)))]
+pub(super) async fn list(
+    State(api): State<Arc<Api>>,
+    Path(id): Path<String>,
+    Query(asked): Query<ListRequest>,
+) -> Result<axum::Json<FilePage>, Failure> {
+    let limit = super::page_limit(asked.limit)?;
+    let page = move |files: &Workspace| page(files, &asked.path, limit, asked.after.as_deref());
+    Ok(axum::Json(api.in_trees(&id, page).await?))
+}
+
+fn page(files: &Workspace, path: &str, limit: usize, after: Option<&str>) -> palisade::Result<FilePage> {
+    let mut entries = files.list(path)?;
+    entries.retain(|entry| after.is_none_or(|after| entry.name.as_str() > after));
+    entries.sort_unstable_by(|left, right| left.name.cmp(&right.name));
+    let more = entries.len() > limit;
+    entries.truncate(limit);
+    let next = entries.last().filter(|_| more).map(|last| last.name.clone());
+    let told = |DirEntry { name, kind, .. }| {
+        let metadata = (kind == FileKind::File).then(|| files.stat(&below(path, &name)));
+        NameBody {
+            size_bytes: metadata.and_then(Result::ok).map(|metadata| metadata.size),
+            name,
+            kind,
+        }
+    };
+    Ok(FilePage {
+        entries: entries.into_iter().map(told).collect(),
+        next,
+    })
+}
+
+/// The path of a name in a directory.
+fn below(directory: &str, name: &str) -> String {
+    format!("{}/{name}", directory.trim_end_matches('/'))
+}
+
+/// Makes a directory, and those above it that are missing.
+#[utoipa::path(post, path = "/v1/sandboxes/{id}/files/directory", params(("id" = String, Path)),
+    request_body = DirectoryRequest,
+    responses((status = 201, body = FileBody), (status = 200, body = FileBody, description = "it was there")))]
+pub(super) async fn make_directory(
+    State(api): State<Arc<Api>>,
+    Path(id): Path<String>,
+    Json { value, .. }: Json<DirectoryRequest>,
+) -> Result<(StatusCode, axum::Json<FileBody>), Failure> {
+    let make = move |files: &Workspace| {
+        let known = files.stat(&value.path).is_ok();
+        files.create_dir_all(&value.path)?;
+        Ok((known, files.stat(&value.path)?))
+    };
+    let (known, metadata) = api.in_trees(&id, make).await?;
+    Ok((made(known), axum::Json(metadata.into())))
+}
+
+fn made(known: bool) -> StatusCode {
+    if known { StatusCode::OK } else { StatusCode::CREATED }
+}
+
+/// Moves a file or a directory, in place of a file or an empty directory which is there.
+#[utoipa::path(post, path = "/v1/sandboxes/{id}/files/move", params(("id" = String, Path)),
+    request_body = MoveRequest, responses((status = 204)))]
+pub(super) async fn rename(
+    State(api): State<Arc<Api>>,
+    Path(id): Path<String>,
+    Json { value, .. }: Json<MoveRequest>,
+) -> Result<StatusCode, Failure> {
+    api.in_files(&id, move |files| files.rename(&value.from, &value.to))
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Removes a file, a link, or a directory with all that is in it.
+#[utoipa::path(delete, path = "/v1/sandboxes/{id}/files", params(("id" = String, Path), At), responses((status = 204)))]
+pub(super) async fn remove(
+    State(api): State<Arc<Api>>,
+    Path(id): Path<String>,
+    Query(at): Query<At>,
+) -> Result<StatusCode, Failure> {
+    api.in_trees(&id, move |files| files.remove(&at.path)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,169 @@
+//! What the routes do: they translate, and decide nothing.
+
+mod calls;
+mod events;
+mod files;
+mod idempotency;
+mod policies;
+mod processes;
+mod sandboxes;
+mod streams;
+mod tools;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
+use bytes::Bytes;
+use palisade::{Host, Kind, Sandbox, SandboxId};
+use tokio::sync::{Semaphore, watch};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use self::idempotency::Made;
+use crate::answer::Turns;
+use crate::askers::Askers;
+use crate::error::Failure;
+use crate::loopback::Reach;
+use crate::processes::Processes;
+use crate::seldom::Seldom;
+use crate::{Keys, Settings, router};
+
+/// Components which are taken in at one time; others wait.
+const UPLOADS: usize = 2;
+/// Programs which are read from files of sandboxes at one time; others wait.
+const READINGS: usize = 4;
+
+/// What all routes share.
+pub(crate) struct Api {
+    pub host: Host,
+    pub keys: Keys,
+    pub settings: Settings,
+    pub reach: Reach,
+    pub askers: Askers,
+    turns: Turns,
+    uploads: Semaphore,
+    processes: Processes,
+    /// Turns to read a program from a sandbox's files.
+    readings: Arc<Semaphore>,
+    files: files::Turns,
+    made: Made,
+    /// Under which policy the sandboxes were made here.
+    policies: Mutex<HashMap<SandboxId, Arc<str>>>,
+    unready: Seldom,
+    document: Bytes,
+    /// True once the server ends: then what would go on for ever ends too.
+    closing: watch::Receiver<bool>,
+    events: OnceLock<Arc<events::Log>>,
+}
+
+impl Api {
+    pub(crate) fn new(
+        host: Host,
+        keys: Keys,
+        settings: Settings,
+        reach: Reach,
+        closing: watch::Receiver<bool>,
+    ) -> Self {
+        let document = serde_json::to_vec(&router::document()).expect("the document has no maps but those by name");
+        Self {
+            askers: Askers::new(settings.max_connections),
+            turns: Turns::new(&settings),
+            host,
+            keys,
+            settings,
+            reach,
+            uploads: Semaphore::new(UPLOADS),
+            processes: Processes::default(),
+            readings: Arc::new(Semaphore::new(READINGS)),
+            files: files::Turns::default(),
+            made: Made::default(),
+            policies: Mutex::default(),
+            unready: Seldom::default(),
+            document: document.into(),
+            closing,
+            events: OnceLock::new(),
+        }
+    }
+
+    /// What happens, kept from when somebody asked first.
+    fn log(&self) -> &Arc<events::Log> {
+        self.events
+            .get_or_init(|| events::Log::start(self.host.events(), self.closing.clone()))
+    }
+
+    fn sandbox(&self, id: &str) -> palisade::Result<Sandbox> {
+        self.host.sandbox(id.parse()?)
+    }
+
+    fn policies(&self) -> MutexGuard<'_, HashMap<SandboxId, Arc<str>>> {
+        self.policies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Every route, each of which must stand in [`access::TABLE`](crate::access::TABLE) too.
+pub(crate) fn add_to(router: OpenApiRouter<Arc<Api>>) -> OpenApiRouter<Arc<Api>> {
+    router
+        .routes(routes!(live))
+        .routes(routes!(ready))
+        .routes(routes!(document))
+        .routes(routes!(policies::list))
+        .routes(routes!(sandboxes::list, sandboxes::create))
+        .routes(routes!(sandboxes::show, sandboxes::destroy))
+        .routes(routes!(sandboxes::suspend))
+        .routes(routes!(sandboxes::resume))
+        .routes(routes!(sandboxes::stop))
+        .routes(routes!(calls::call))
+        .routes(routes!(calls::call_all))
+        .routes(routes!(events::all))
+        .routes(routes!(events::of_sandbox))
+        .routes(routes!(processes::list, processes::start))
+        .routes(routes!(processes::show))
+        .routes(routes!(processes::output))
+        .routes(routes!(processes::wait))
+        .routes(routes!(processes::send))
+        .routes(routes!(processes::signal))
+        .routes(routes!(files::content::read, files::content::write, files::remove))
+        .routes(routes!(files::stat))
+        .routes(routes!(files::list))
+        .routes(routes!(files::make_directory))
+        .routes(routes!(files::rename))
+        .routes(routes!(files::tar::read, files::tar::write))
+        .routes(routes!(tools::list))
+        .routes(routes!(tools::show, tools::add, tools::remove))
+}
+
+/// How many a page has.
+fn page_limit(asked: Option<u16>) -> Result<usize, Failure> {
+    match asked.unwrap_or(100) {
+        limit @ 1..=1_000 => Ok(limit.into()),
+        _ => Err(Failure::of(Kind::InvalidInput, "limit is a number from 1 to 1000")),
+    }
+}
+
+/// Whether the process answers.
+#[utoipa::path(get, path = "/healthz", security(()), responses((status = 200, description = "it does")))]
+async fn live() -> &'static str {
+    "ok\n"
+}
+
+/// Whether it can work: its list of tools can be read.
+#[utoipa::path(get, path = "/readyz", security(()), responses((status = 200, description = "it can")))]
+async fn ready(State(api): State<Arc<Api>>) -> Result<&'static str, Failure> {
+    let Err(error) = api.host.tools().list() else {
+        return Ok("ok\n");
+    };
+    // Anyone may ask.
+    if api.unready.is_due() {
+        tracing::error!(%error, "it is not ready");
+    }
+    Err(Failure::of(Kind::Unavailable, "it cannot work now"))
+}
+
+/// This document.
+#[utoipa::path(get, path = "/v1/openapi.json", security(()), responses((status = 200, description = "OpenAPI 3.1")))]
+async fn document(State(api): State<Arc<Api>>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], api.document.clone())
+}

@@ -1,0 +1,116 @@
+//! How many requests each key has open, so that none has all the connections.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::body::{Body, HttpBody};
+use axum::response::Response;
+use http_body_util::BodyExt;
+
+use crate::KeyId;
+
+/// The open requests of every key that has some.
+#[derive(Clone)]
+pub(crate) struct Askers {
+    open: Arc<Mutex<HashMap<KeyId, usize>>>,
+    most: usize,
+}
+
+/// One open request. Dropping it ends it.
+pub(crate) struct Open {
+    askers: Askers,
+    key: KeyId,
+}
+
+impl Askers {
+    /// Each key may have half of the connections.
+    pub(crate) fn new(max_connections: usize) -> Self {
+        Self {
+            open: Arc::default(),
+            most: max_connections.div_ceil(2),
+        }
+    }
+
+    /// One more request of a key; `None` where it has as many as it may.
+    pub(crate) fn open(&self, key: KeyId) -> Option<Open> {
+        let mut open = self.lock();
+        let count = open.entry(key).or_default();
+        if *count >= self.most {
+            return None;
+        }
+        *count += 1;
+        Some(Open {
+            askers: self.clone(),
+            key,
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<KeyId, usize>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Open {
+    /// Keeps it open until all of an answer is sent, where that is made while it is sent. Any other is sent soon, or
+    /// not at all.
+    pub(crate) fn until_sent(self, response: Response) -> Response {
+        if response.body().size_hint().exact().is_some() {
+            return response;
+        }
+        response.map(|body| {
+            Body::new(body.map_frame(move |frame| {
+                let _open = &self;
+                frame
+            }))
+        })
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let mut open = self.askers.lock();
+        if let Some(count) = open.get_mut(&self.key) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.key);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Bytes;
+    use axum::response::IntoResponse;
+    use futures_util::stream;
+
+    use super::*;
+
+    #[test]
+    fn each_key_has_half_and_what_ends_makes_room() {
+        let (one, other) = (KeyId::random(), KeyId::random());
+        let askers = Askers::new(3);
+        let open = [askers.open(one).unwrap(), askers.open(one).unwrap()];
+        assert!(askers.open(one).is_none());
+        assert!(askers.open(other).is_some());
+        drop(open);
+        assert!(askers.open(one).is_some());
+        assert!(askers.lock().is_empty());
+    }
+
+    #[test]
+    fn a_stream_is_open_until_it_is_gone() {
+        let key = KeyId::random();
+        let askers = Askers::new(1);
+        let whole = askers.open(key).unwrap().until_sent("text".into_response());
+        assert_eq!(whole.body().size_hint().exact(), Some(4));
+        let pieces = stream::iter([Ok::<_, std::io::Error>(Bytes::from("piece"))]);
+        let streamed = askers
+            .open(key)
+            .unwrap()
+            .until_sent(Body::from_stream(pieces).into_response());
+        assert!(askers.open(key).is_none());
+        drop(streamed);
+        assert!(askers.open(key).is_some());
+    }
+}

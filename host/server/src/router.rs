@@ -1,0 +1,89 @@
+//! The routes, and the document which is made of them.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
+use palisade::Kind;
+use utoipa::OpenApi as _;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Content, OpenApi, Ref, ResponseBuilder};
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::api::{self, Api};
+use crate::error::{Cause, ErrorBody, Failure};
+use crate::{access, attend, loopback};
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "palisade",
+        description = "Sandboxes for untrusted code. Every answer which is no success is an `ErrorBody`, but for a 400 or \
+                       431 without a body where the head of a request is no HTTP/1.1 or too large.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    components(schemas(ErrorBody)),
+    security(("bearer" = []), ("header" = [])),
+)]
+struct Document;
+
+/// All routes, with what each takes and gives.
+fn routes() -> OpenApiRouter<Arc<Api>> {
+    let mut document = Document::openapi();
+    let components = document.components.get_or_insert_default();
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+    components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+    let header = ApiKey::Header(ApiKeyValue::new("X-API-Key"));
+    components.add_security_scheme("header", SecurityScheme::ApiKey(header));
+    let mut routes = api::add_to(OpenApiRouter::with_openapi(document));
+    tell_errors(routes.get_openapi_mut());
+    routes
+}
+
+/// Says of every operation how it fails.
+fn tell_errors(document: &mut OpenApi) {
+    let content = Content::new(Some(Ref::from_schema_name("ErrorBody")));
+    let error = ResponseBuilder::new()
+        .description("It was not done, and `kind` says why.")
+        .content("application/json", content)
+        .build();
+    let components = document.components.get_or_insert_default();
+    components.responses.insert("Error".to_owned(), error.into());
+    for item in document.paths.paths.values_mut() {
+        let operations = [
+            &mut item.get,
+            &mut item.put,
+            &mut item.post,
+            &mut item.delete,
+            &mut item.options,
+            &mut item.head,
+            &mut item.patch,
+            &mut item.trace,
+        ];
+        for operation in operations.into_iter().flatten() {
+            let error = Ref::from_response_name("Error");
+            operation.responses.responses.insert("default".to_owned(), error.into());
+        }
+    }
+}
+
+/// The document of all routes, in OpenAPI 3.1.
+pub(crate) fn document() -> OpenApi {
+    routes().split_for_parts().1
+}
+
+/// The routes behind their guards.
+///
+/// # Errors
+/// [`Kind::Internal`] where the table of access and the routes are not the same.
+pub(crate) fn router(api: Arc<Api>) -> palisade::Result<Router> {
+    let (router, document) = routes().split_for_parts();
+    access::check(access::TABLE, &document)?;
+    Ok(router
+        .fallback(async || Failure::of(Kind::NotFound, "there is no such path"))
+        .method_not_allowed_fallback(async || Failure::new(Cause::NoSuchMethod, "the path does not have this method"))
+        .layer(from_fn_with_state(Arc::clone(&api), access::guard))
+        .layer(from_fn_with_state(Arc::clone(&api), loopback::guard))
+        .layer(from_fn(attend::attend))
+        .with_state(api))
+}

@@ -1,0 +1,12 @@
+//! The server as a client meets it, over sockets on loopback.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+mod access;
+mod bounds;
+mod calls;
+mod client;
+mod events;
+mod files;
+mod processes;
+mod sandboxes;
