@@ -5,6 +5,7 @@
 
 mod floor;
 mod harness;
+mod http;
 mod machine;
 mod ours;
 mod report;
@@ -49,6 +50,8 @@ enum Suite {
     Spine,
     /// Functions of components, called with JSON.
     Tools,
+    /// The same over HTTP.
+    Http,
 }
 
 fn main() -> Result<()> {
@@ -64,7 +67,8 @@ fn main() -> Result<()> {
     let results = match arguments.suite {
         Some(Suite::Spine) => spine::run(settings)?,
         Some(Suite::Tools) => tools()?,
-        None => [spine::run(settings)?, tools()?].concat(),
+        Some(Suite::Http) => http::run(settings)?,
+        None => [spine::run(settings)?, tools()?, http::run(settings)?].concat(),
     };
     let report = report::Report::new(settings, results);
     print!("{report}");

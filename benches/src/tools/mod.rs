@@ -13,7 +13,7 @@ use wasmtime::Result;
 use crate::harness::{Measurement, Settings, runtime};
 
 /// A component which imports nothing and gives back the text that it is given, as often as it is asked.
-const ECHO: &str = r#"(component
+pub(crate) const ECHO: &str = r#"(component
     (core module $m
         (memory (export "memory") 4)
         (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024))

@@ -1,0 +1,205 @@
+//! A tool called over HTTP, each time in a fresh instance. The floor is a bare hyper server with bare wasmtime behind it, which
+//! takes the same JSON and gives the same answer, for anyone and without limits. Clients and server share the machine.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http1 as client;
+use hyper::server::conn::http1 as server;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use palisade_server::{Keys, Role, Server};
+use serde::Deserialize;
+use serde_json::json;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Builder;
+use tokio::task::JoinSet;
+use wasmtime::component::Component;
+use wasmtime::error::Context;
+use wasmtime::{Result, StoreLimits, ensure};
+
+use crate::floor::{self, Tool};
+use crate::harness::{Measurement, Settings, pairs, time_each, wait};
+use crate::ours::Ours;
+use crate::tools::ECHO;
+
+/// Requests of one measurement.
+const REQUESTS: u32 = 8_000;
+/// 0.85 of the requests of the floor in the same time.
+const GOAL: f64 = 1.0 / 0.85;
+const TEXT: &str = "a text of thirty-two characters.";
+
+pub(crate) fn run(settings: Settings) -> Result<Vec<Measurement>> {
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let _entered = runtime.enter();
+    let (ours, library) = ours()?;
+    let floor = wait(serve_floor())?;
+    let mut results = Vec::new();
+    for connections in [1, 64] {
+        let measured = pairs(
+            settings,
+            || wait(time_requests(&ours, connections)),
+            || wait(time_requests(&floor, connections)),
+        )?;
+        results.push(Measurement::from_pairs(
+            format!("call over HTTP, {connections} connections"),
+            "µs",
+            GOAL,
+            &measured,
+        ));
+    }
+    let measured = pairs(
+        settings,
+        || wait(time_requests(&ours, 1)),
+        || time_each(REQUESTS, async || library.call().await),
+    )?;
+    results.push(Measurement::from_pairs(
+        "call over HTTP, and by the library",
+        "µs",
+        None,
+        &measured,
+    ));
+    Ok(results)
+}
+
+/// A server, and what is asked of it.
+struct Target {
+    address: SocketAddr,
+    path: String,
+    key: String,
+    body: Bytes,
+}
+
+impl Target {
+    fn request(&self) -> Request<Full<Bytes>> {
+        Request::post(&self.path)
+            .header("host", self.address.to_string())
+            .header("content-type", "application/json")
+            .header("x-api-key", &self.key)
+            .body(Full::new(self.body.clone()))
+            .expect("all parts are in order")
+    }
+}
+
+/// Microseconds for each request, when so many connections make them at one time.
+async fn time_requests(target: &Target, connections: u32) -> Result<f64> {
+    let mut clients = Vec::new();
+    let mut drivers = JoinSet::new();
+    for _ in 0..connections {
+        let stream = TcpStream::connect(target.address).await?;
+        stream.set_nodelay(true)?;
+        let (sender, connection) = client::handshake(TokioIo::new(stream)).await?;
+        drivers.spawn(connection);
+        let requests: Vec<_> = (0..REQUESTS / connections).map(|_| target.request()).collect();
+        clients.push((sender, requests));
+    }
+    let started = std::time::Instant::now();
+    let mut all = JoinSet::new();
+    for (mut sender, requests) in clients {
+        all.spawn(async move {
+            for request in requests {
+                sender.ready().await?;
+                let response = sender.send_request(request).await?;
+                let status = response.status();
+                let body = response.into_body().collect().await?.to_bytes();
+                ensure!(status.is_success(), "{status}: {body:?}");
+                ensure!(body.windows(TEXT.len()).any(|part| part == TEXT.as_bytes()), "{body:?}");
+            }
+            Ok(())
+        });
+    }
+    while let Some(ended) = all.join_next().await {
+        ended??;
+    }
+    let spent = started.elapsed();
+    Ok(crate::harness::micros(spent) / f64::from(REQUESTS / connections * connections))
+}
+
+/// The same call without a server.
+struct Library {
+    ours: Ours,
+    sandbox: palisade::Sandbox,
+}
+
+impl Library {
+    async fn call(&self) -> Result<()> {
+        let tool = self.ours.host().tools().get("echo").await?;
+        let call = palisade::Call::new(&tool, "echo", json!({ "text": TEXT }));
+        let outcome = self.sandbox.call(call).await?;
+        ensure!(outcome.is_success(), "the call ended with {:?}", outcome.ending);
+        Ok(())
+    }
+}
+
+fn ours() -> Result<(Target, Library)> {
+    let ours = Ours::new(200)?;
+    wait(ours.add("echo", wat::parse_str(ECHO)?))?;
+    let sandbox = ours.host().create_admitted(&ours.admit(None)?)?;
+    let keys = Keys::open(ours.host().state_dir())?;
+    let (_, key) = keys.create(Role::Operator)?;
+    let server = Server::new(ours.host().clone(), keys, palisade_server::Settings::default())?;
+    let listener = wait(TcpListener::bind("127.0.0.1:0"))?;
+    let target = Target {
+        address: listener.local_addr()?,
+        path: format!("/v1/sandboxes/{}/call", sandbox.id()),
+        key,
+        body: json!({ "tool": "echo", "function": "echo", "arguments": { "text": TEXT } })
+            .to_string()
+            .into(),
+    };
+    tokio::spawn(server.serve(listener, std::future::pending()));
+    Ok((target, Library { ours, sandbox }))
+}
+
+/// What the floor is asked.
+#[derive(Deserialize)]
+struct Asked {
+    text: String,
+}
+
+async fn serve_floor() -> Result<Target> {
+    let engine = floor::engine(200)?;
+    let echo: Tool<StoreLimits> = Tool::new(&Component::new(&engine, wat::parse_str(ECHO)?)?, "echo")?;
+    let echo = Arc::new(echo);
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let echo = Arc::clone(&echo);
+            let service = service_fn(move |request| {
+                let echo = Arc::clone(&echo);
+                async move { Ok::<_, Infallible>(answer(&echo, request).await) }
+            });
+            let _ = stream.set_nodelay(true);
+            tokio::spawn(server::Builder::new().serve_connection(TokioIo::new(stream), service));
+        }
+    });
+    Ok(Target {
+        address,
+        path: "/".to_owned(),
+        key: String::new(),
+        body: json!({ "text": TEXT }).to_string().into(),
+    })
+}
+
+async fn answer(echo: &Tool<StoreLimits>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    let answered = async {
+        let body = request.into_body().collect().await?.to_bytes();
+        let asked: Asked = serde_json::from_slice(&body)?;
+        let (text,): (String,) = echo.call((asked.text,)).await?;
+        serde_json::to_vec(&json!({ "value": text })).context("a string is JSON")
+    };
+    match answered.await {
+        Ok(json) => Response::new(Full::new(json.into())),
+        Err(error) => {
+            let mut response = Response::new(Full::new(error.to_string().into()));
+            *response.status_mut() = hyper::StatusCode::INTERNAL_SERVER_ERROR;
+            response
+        }
+    }
+}
