@@ -14,6 +14,8 @@ use crate::{Error, Kind, Result, Workspace};
 
 /// The largest program taken, in bytes.
 const MAX_BYTES: u64 = 512 << 20;
+/// What is read of a file of a sandbox at one time, in bytes.
+const PIECE: usize = 256 << 10;
 /// The bytes by which a module is told from a component.
 const HEADER: usize = 8;
 const TOO_LARGE: &str = "is over 512 MiB";
@@ -111,12 +113,21 @@ impl Program {
     /// # Errors
     /// Those of [`Workspace::read`]; [`Kind::InvalidInput`] where the file is not WebAssembly.
     pub fn in_workspace(workspace: &Workspace, path: &str) -> Result<Self> {
+        let file = workspace.open(path)?;
         let (mut hasher, mut head, mut size) = (blake3::Hasher::new(), Vec::new(), 0);
-        workspace.read_pieces(path, MAX_BYTES, |piece| {
+        let mut buffer = vec![0; PIECE];
+        loop {
+            let piece = match file.read_at(&mut buffer, size)? {
+                0 => break,
+                read => &buffer[..read],
+            };
             head.extend(piece.iter().take(HEADER - head.len()));
             hasher.update(piece);
             size += piece.len() as u64;
-        })?;
+            if size > MAX_BYTES {
+                return Err(Error::new(Kind::Exhausted, format!("{path:?} {TOO_LARGE}")));
+            }
+        }
         let format = detect(&head).map_err(|what| Error::new(Kind::InvalidInput, format!("{path:?} {what}")))?;
         Ok(Self(Arc::new(Inner {
             name: path.rsplit('/').next().unwrap_or(path).into(),

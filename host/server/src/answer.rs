@@ -15,6 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::Settings;
 use crate::error::Failure;
+use crate::turn::turn;
 
 /// The turns of requests with calls. Who waits for one gets it in the order of asking.
 pub(crate) struct Turns {
@@ -41,10 +42,8 @@ impl Turns {
     /// # Errors
     /// [`Kind::Unavailable`] where none comes for as long as a request may take.
     pub(crate) async fn next(&self) -> Result<Turn, Failure> {
-        let turn = tokio::time::timeout(self.patience, Arc::clone(&self.calls).acquire_owned()).await;
-        let permit = turn.map_err(|_| Failure::of(Kind::Unavailable, "others are calling: try again"))?;
         Ok(Turn {
-            permit: permit.expect("nobody closes the semaphore"),
+            permit: turn(&self.calls, self.patience, "others are calling").await?,
             most: self.most,
         })
     }

@@ -37,7 +37,7 @@
 //! A client which closes its connection, or only its own direction of it, is gone: what it asked for ends, a call of a
 //! tool too, and its answer is not sent. One whose machine vanished is gone after about a minute. One which does not
 //! read its answer is left after [`Settings::write_time`]. A request without a good key is the last on its connection,
-//! so those who have none do not hold one.
+//! so those who have none hold one no longer than these times.
 //!
 //! What is no HTTP/1.1 is answered with a bare 400, and a head above 64 KiB or with more than 64 headers with a bare 431.
 //! These answers have no body and no id, the log has no line for them, and they are the last on their connection. A head
@@ -64,6 +64,7 @@ mod seldom;
 mod server;
 mod settings;
 mod socket;
+mod turn;
 
 pub use keys::{Key, KeyId, Keys};
 pub use outcome::outcome_json;

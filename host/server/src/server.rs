@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
 use hyper::server::conn::http1;
@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 
 use crate::api::Api;
 use crate::loopback::Reach;
+use crate::seldom::Seldom;
 use crate::socket::Client;
 use crate::{Keys, Settings, access, router, socket};
 
@@ -25,8 +26,6 @@ const MAX_HEAD: usize = 64 * 1024;
 const MAX_HEADERS: usize = 64;
 /// How long the loop rests after the machine refused a connection: that passes when others end.
 const REST: Duration = Duration::from_millis(100);
-/// Refusals of the machine are told once in so long.
-const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// A host behind HTTP.
 pub struct Server {
@@ -65,7 +64,7 @@ impl Server {
         let mut connections = Connections::new(&settings);
         let (close, closing) = watch::channel(false);
         let api = Arc::new(Api::new(host, keys, settings, reach, closing));
-        let router = router::router(api).map_err(io::Error::other)?;
+        let router = router::router(api);
         let mut shutdown = std::pin::pin!(shutdown);
         loop {
             let (accepted, room) = tokio::select! {
@@ -88,8 +87,8 @@ struct Connections {
     room: Arc<Semaphore>,
     graceful: GracefulShutdown,
     tasks: JoinSet<()>,
-    /// When a refusal of the machine was told last.
-    told: Option<Instant>,
+    /// Refusals of the machine.
+    refusals: Seldom,
 }
 
 /// A stream, and what watches over its client.
@@ -110,7 +109,7 @@ impl Connections {
             room: Arc::new(Semaphore::new(settings.max_connections)),
             graceful: GracefulShutdown::new(),
             tasks: JoinSet::new(),
-            told: None,
+            refusals: Seldom::default(),
         }
     }
 
@@ -124,17 +123,12 @@ impl Connections {
                 Ok(accepted) => return (accepted, room),
                 Err(error) if is_of_connection(&error) => {}
                 Err(error) => {
-                    self.tell(&error);
+                    if self.refusals.is_due() {
+                        tracing::warn!(%error, "cannot accept a connection");
+                    }
                     tokio::time::sleep(REST).await;
                 }
             }
-        }
-    }
-
-    fn tell(&mut self, error: &io::Error) {
-        if self.told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
-            self.told = Some(Instant::now());
-            tracing::warn!(%error, "cannot accept a connection");
         }
     }
 

@@ -80,23 +80,6 @@ impl Workspace {
         })
     }
 
-    /// Reads a file of at most `max_bytes` piece by piece.
-    pub(crate) fn read_pieces(&self, path: &str, max_bytes: u64, mut each: impl FnMut(&[u8])) -> crate::Result<()> {
-        self.at("read", path, |root, path| {
-            let file = open_file(root, path, OpenHow { read: true, ..OPEN })?;
-            let (mut piece, mut at) = (vec![0; PIECE], 0);
-            loop {
-                let more = file.read_at(&mut piece, at)?;
-                at += more as u64;
-                match more {
-                    0 => return Ok(()),
-                    _ if at > max_bytes => return Err(Errno::TOOBIG),
-                    _ => each(&piece[..more]),
-                }
-            }
-        })
-    }
-
     /// Makes a file with these bytes, in place of those which it had.
     ///
     /// Where the disk limit ends it, part of the bytes are written.
@@ -192,9 +175,6 @@ impl Workspace {
 
 /// Characters of a path that an error repeats.
 const MAX_SHOWN: usize = 256;
-
-/// What is read of a file at one time, in bytes.
-const PIECE: usize = 256 << 10;
 
 pub(super) const OPEN: OpenHow = OpenHow {
     read: false,

@@ -44,7 +44,7 @@ pub(crate) struct Api {
     pub reach: Reach,
     pub askers: Askers,
     turns: Turns,
-    uploads: Semaphore,
+    uploads: Arc<Semaphore>,
     processes: Processes,
     /// Turns to read a program from a sandbox's files.
     readings: Arc<Semaphore>,
@@ -75,7 +75,7 @@ impl Api {
             keys,
             settings,
             reach,
-            uploads: Semaphore::new(UPLOADS),
+            uploads: Arc::new(Semaphore::new(UPLOADS)),
             processes: Processes::default(),
             readings: Arc::new(Semaphore::new(READINGS)),
             files: files::Turns::default(),

@@ -18,6 +18,7 @@ use super::streams::{self, Form};
 use crate::body::{Json, Query};
 use crate::error::{ErrorBody, Failure};
 use crate::processes::{Attached, Input, Process};
+use crate::turn::turn;
 
 /// A program to be run.
 #[derive(Deserialize, ToSchema)]
@@ -122,8 +123,12 @@ fn find(api: &Api, id: &str, process: &str) -> palisade::Result<(Sandbox, Arc<Pr
 
 /// Reads the program away from what else goes on. What has begun goes on to its end without the client.
 async fn read(api: &Api, sandbox: &Sandbox, path: String) -> Result<Program, Failure> {
-    let turn = tokio::time::timeout(api.settings.request_time, Arc::clone(&api.readings).acquire_owned()).await;
-    let turn = turn.map_err(|_| Failure::of(Kind::Unavailable, "other programs are being read: try again"))?;
+    let turn = turn(
+        &api.readings,
+        api.settings.request_time,
+        "other programs are being read",
+    )
+    .await?;
     let workspace = sandbox.workspace().clone();
     let work = move || {
         let _turn = turn;

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use super::Api;
 use crate::body;
 use crate::error::Failure;
+use crate::turn::turn;
 
 /// The tools.
 #[derive(Serialize, ToSchema)]
@@ -94,8 +95,12 @@ pub(super) async fn add(
         let message = "the name of a tool has 1 to 64 characters of a-z, 0-9, - and _";
         return Err(Failure::of(Kind::InvalidInput, message));
     }
-    let turn = tokio::time::timeout(api.settings.request_time, api.uploads.acquire()).await;
-    let _turn = turn.map_err(|_| Failure::of(Kind::Unavailable, "other components are being added: try again"))?;
+    let _turn = turn(
+        &api.uploads,
+        api.settings.request_time,
+        "other components are being added",
+    )
+    .await?;
     let bytes = body::read(request, &api, api.settings.max_component).await?;
     let program = Program::from_bytes(name.as_str(), bytes)?;
     let tool = api.host.tools().add(&name, program).await?;

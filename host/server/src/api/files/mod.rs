@@ -22,6 +22,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::Api;
 use crate::body::{Json, Query};
 use crate::error::Failure;
+use crate::turn::turn;
 
 /// Pieces of work on files at one time; others wait.
 const PIECES: usize = 16;
@@ -70,14 +71,8 @@ impl Turns {
     }
 
     async fn tar(&self, api: &Api) -> Result<OwnedSemaphorePermit, Failure> {
-        let turn = Arc::clone(&self.tars).acquire_owned();
-        match tokio::time::timeout(api.settings.request_time, turn).await {
-            Ok(turn) => Ok(turn.expect("nobody closes the semaphore")),
-            Err(_) => Err(Failure::of(
-                Kind::Unavailable,
-                "other directories are being packed or unpacked: try again",
-            )),
-        }
+        let busy = "other directories are being packed or unpacked";
+        turn(&self.tars, api.settings.request_time, busy).await
     }
 }
 
