@@ -1,11 +1,11 @@
-//! Where a request is allowed or refused: the only caller of `Policy::decide`.
+//! Where a request is allowed or refused: the only one who asks a `Policy`.
 
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use palisade_policy::{Decision, Grants, Limits, MountRequest, Refusal, Request};
+use palisade_policy::{Decision, Grants, Limits, LimitsRequest, MountRequest, Policy, Refusal, Request};
 use rustix::fs::{Mode, OFlags};
 
 use crate::{Error, Kind, MountSpec, Result, SandboxSpec};
@@ -15,6 +15,8 @@ use crate::{Error, Kind, MountSpec, Result, SandboxSpec};
 pub struct Admission(pub(crate) Arc<Admitted>);
 
 pub(crate) struct Admitted {
+    /// What decided, and decides about other limits.
+    policy: Arc<Policy>,
     pub grants: Grants,
     pub limits: Limits,
     /// What guests see as their environment.
@@ -76,16 +78,30 @@ pub(crate) fn admit(spec: &SandboxSpec, state_dir: &Path) -> Result<Admission> {
                 .map(|(name, value)| (name.clone(), value.clone()))
                 .collect();
             Ok(Admission(Arc::new(Admitted {
+                policy: Arc::clone(&spec.policy),
                 grants,
                 limits,
                 env,
                 directories,
             })))
         }
-        Err(Refusal::Denied(denials)) => Err(denials.into()),
-        Err(Refusal::Invalid(problems)) => {
+        Err(refusal) => Err(refused(refusal)),
+    }
+}
+
+impl Admitted {
+    /// Decides what `limits` become with those of `asked` in their place.
+    pub(crate) fn change(&self, limits: &Limits, asked: &LimitsRequest) -> Result<Limits> {
+        self.policy.decide_limits(limits, asked).map_err(refused)
+    }
+}
+
+fn refused(refusal: Refusal) -> Error {
+    match refusal {
+        Refusal::Denied(denials) => denials.into(),
+        Refusal::Invalid(problems) => {
             let all = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-            Err(Error::new(Kind::InvalidInput, all))
+            Error::new(Kind::InvalidInput, all)
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
-use palisade_policy::Denial;
+use palisade_policy::{Denial, Limits};
 use tokio::sync::broadcast;
 
 use crate::{Ending, Limit, ProcessId, SandboxId, State, Usage, host};
@@ -25,6 +25,11 @@ pub enum Event {
         sandbox: SandboxId,
         from: State,
         to: State,
+    },
+    /// A sandbox was given other limits; all that it has now.
+    LimitsChanged {
+        sandbox: SandboxId,
+        limits: Limits,
     },
     ProcessStarted {
         sandbox: SandboxId,

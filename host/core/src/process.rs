@@ -103,7 +103,7 @@ impl Launch {
             let why = "the call has a limit of fuel, which nothing counts under a policy with `metering = \"time\"`";
             return Err(Error::new(Kind::InvalidInput, why));
         }
-        let limits = own.within(sandbox.limits());
+        let limits = own.within(&sandbox.limits());
         let is_seen = |name: &str| granted.is_none_or(|granted| granted.allows_env(name));
         let env = sandbox
             .env()
@@ -285,7 +285,7 @@ impl Drop for Launch {
             self.finish(Ending::Killed.into());
         }
         self.record.outputs.close();
-        self.sandbox.leave(self.process);
+        self.sandbox.leave(self.process, self.supervised.ended());
     }
 }
 

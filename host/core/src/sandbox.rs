@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
-use palisade_policy::{ByteSize, CallGrant, CallRequest, Denial, Grants, Limits};
+use palisade_policy::{ByteSize, CallGrant, CallRequest, Denial, Grants, Limits, LimitsRequest};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::admission::Admitted;
 use crate::backend::wasm::plugin::{Plugin, PluginState, Working};
@@ -41,6 +42,8 @@ struct Inner {
     listeners: Arc<AtomicUsize>,
     workspace: Workspace,
     admitted: Arc<Admitted>,
+    /// As admitted, or changed since.
+    limits: RwLock<Limits>,
     budgets: Budgets,
     processes: Arc<Counter>,
     cpu: Arc<CpuMeter>,
@@ -56,6 +59,8 @@ struct Life {
     processes: Vec<(ProcessId, Arc<Record>)>,
     /// How many processes there have been.
     started: u64,
+    /// When the latest to end did.
+    ended: Option<Instant>,
 }
 
 impl Life {
@@ -128,12 +133,14 @@ impl Sandbox {
                 workspace: Workspace::new(mounts, budgets.clone())?,
                 processes: Counter::new(limits.processes.into()),
                 cpu: Arc::new(CpuMeter::new(limits.cpu)),
-                admitted,
+                limits: RwLock::new(limits.clone()),
+                admitted: Arc::clone(&admitted),
                 budgets,
                 life: Mutex::new(Life {
                     state: State::Creating,
                     processes: Vec::new(),
                     started: 0,
+                    ended: None,
                 }),
                 process_ended: Notify::new(),
             }),
@@ -157,9 +164,38 @@ impl Sandbox {
         &self.inner.workspace
     }
 
-    /// The limits it was granted.
-    pub fn limits(&self) -> &Limits {
-        &self.inner.admitted.limits
+    /// The limits it was granted, or was given [since](Self::change_limits).
+    pub fn limits(&self) -> Limits {
+        self.inner.limits.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts those limits which `asked` names in the place of those which it has, and returns all; if its policy grants
+    /// them all, and else none.
+    ///
+    /// Those of the whole sandbox hold at once. What it has already stays, even above a lower limit: then it gets no
+    /// more. Those of each process (time, fuel, output, and memory as the most of one) hold for the next ones.
+    ///
+    /// # Errors
+    /// [`Kind::Denied`], with every denial; [`Kind::InvalidInput`] for a limit under which nothing could run.
+    pub fn change_limits(&self, asked: &LimitsRequest) -> Result<Limits> {
+        let inner = &*self.inner;
+        let mut limits = inner.limits.write().unwrap_or_else(PoisonError::into_inner);
+        let changed = inner.admitted.change(&limits, asked);
+        let changed = changed.inspect_err(|error| self.tell_denials(error.denials()))?;
+        inner.budgets.disk.set_limit(changed.disk.as_bytes());
+        inner.budgets.files.set_limit(changed.files);
+        inner.budgets.handles.set_limit(changed.handles.into());
+        inner.budgets.memory.set_limit(changed.memory.as_bytes());
+        inner.processes.set_limit(changed.processes.into());
+        inner.cpu.set_share(changed.cpu);
+        limits.clone_from(&changed);
+        if let Some(host) = inner.host.upgrade() {
+            host.bus().publish(|| Event::LimitsChanged {
+                sandbox: inner.id,
+                limits: changed.clone(),
+            });
+        }
+        Ok(changed)
     }
 
     /// What it was granted.
@@ -183,6 +219,11 @@ impl Sandbox {
     /// The processes which run now, the oldest first.
     pub fn processes(&self) -> Vec<ProcessId> {
         self.life().processes.iter().map(|(process, _)| *process).collect()
+    }
+
+    /// When a process of it ended last, where one has which was begun.
+    pub fn last_ended(&self) -> Option<Instant> {
+        self.life().ended
     }
 
     /// Runs a program to its end, on the caller's task. Dropping the future ends the program.
@@ -320,13 +361,17 @@ impl Sandbox {
 
     fn denied(&self, denial: Denial) -> Error {
         let denials = vec![denial];
-        if let Some(host) = self.inner.host.upgrade() {
+        self.tell_denials(&denials);
+        denials.into()
+    }
+
+    fn tell_denials(&self, denials: &[Denial]) {
+        if let (false, Some(host)) = (denials.is_empty(), self.inner.host.upgrade()) {
             host.bus().publish(|| Event::RequestDenied {
                 sandbox: Some(self.id()),
-                denials: denials.clone(),
+                denials: denials.to_vec(),
             });
         }
-        denials.into()
     }
 
     /// Starts a program on a task of its own. It belongs to the sandbox and goes on if the [`Process`] is dropped.
@@ -492,9 +537,10 @@ impl Sandbox {
         Ok(process)
     }
 
-    /// Takes a process which has ended out of the table.
-    pub(crate) fn leave(&self, process: ProcessId) {
+    /// Takes a process out of the table, which ended at `ended` where it was begun.
+    pub(crate) fn leave(&self, process: ProcessId, ended: Option<Instant>) {
         let mut life = self.life();
+        life.ended = life.ended.max(ended);
         if let Some(at) = life.find(process) {
             life.processes.remove(at);
         }

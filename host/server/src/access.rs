@@ -6,11 +6,12 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use palisade::Kind;
+use palisade::{Kind, SandboxId};
 use utoipa::openapi::OpenApi;
 
 use crate::Role;
 use crate::api::Api;
+use crate::askers::until_sent;
 use crate::attend::Asker;
 use crate::error::{Cause, Failure};
 use crate::headers::only;
@@ -48,6 +49,17 @@ const fn rule(method: Method, path: &'static str, who: Who, time: Time) -> Rule 
     }
 }
 
+impl Rule {
+    /// The sandbox which a request for `path` uses, so that it is not idle. To look at one is not to use it, but for
+    /// what is in its files.
+    fn used(&self, path: &str) -> Option<SandboxId> {
+        if self.method == Method::GET && !self.path.starts_with("/v1/sandboxes/{id}/files") {
+            return None;
+        }
+        path.strip_prefix("/v1/sandboxes/")?.split('/').next()?.parse().ok()
+    }
+}
+
 const READER: Who = Who::AtLeast(Role::Reader);
 const OPERATOR: Who = Who::AtLeast(Role::Operator);
 const ADMIN: Who = Who::AtLeast(Role::Admin);
@@ -61,6 +73,7 @@ pub(crate) const TABLE: &[Rule] = &[
     rule(Method::GET, "/v1/sandboxes", READER, Time::Setting),
     rule(Method::POST, "/v1/sandboxes", OPERATOR, Time::Setting),
     rule(Method::GET, "/v1/sandboxes/{id}", READER, Time::Setting),
+    rule(Method::PATCH, "/v1/sandboxes/{id}", OPERATOR, Time::Setting),
     rule(Method::DELETE, "/v1/sandboxes/{id}", OPERATOR, Time::Setting),
     rule(Method::POST, "/v1/sandboxes/{id}/suspend", OPERATOR, Time::Setting),
     rule(Method::POST, "/v1/sandboxes/{id}/resume", OPERATOR, Time::Setting),
@@ -202,7 +215,10 @@ pub(crate) async fn guard(State(api): State<Arc<Api>>, mut request: Request, nex
             return Failure::of(Kind::Exhausted, "the key has as many requests open as it may").into_response();
         };
         request.extensions_mut().insert(id);
-        return open.until_sent(in_time(&api, rule.time, next.run(request)).await);
+        let used = rule
+            .used(request.uri().path())
+            .and_then(|sandbox| api.lives.enter(sandbox));
+        return until_sent((open, used), in_time(&api, rule.time, next.run(request)).await);
     }
     in_time(&api, rule.time, next.run(request)).await
 }

@@ -50,20 +50,18 @@ impl Askers {
     }
 }
 
-impl Open {
-    /// Keeps it open until all of an answer is sent, where that is made while it is sent. Any other is sent soon, or
-    /// not at all.
-    pub(crate) fn until_sent(self, response: Response) -> Response {
-        if response.body().size_hint().exact().is_some() {
-            return response;
-        }
-        response.map(|body| {
-            Body::new(body.map_frame(move |frame| {
-                let _open = &self;
-                frame
-            }))
-        })
+/// Keeps `held` until all of an answer is sent, where that is made while it is sent. Any other is sent soon, or not at
+/// all.
+pub(crate) fn until_sent(held: impl Send + 'static, response: Response) -> Response {
+    if response.body().size_hint().exact().is_some() {
+        return response;
     }
+    response.map(|body| {
+        Body::new(body.map_frame(move |frame| {
+            let _held = &held;
+            frame
+        }))
+    })
 }
 
 impl Drop for Open {
@@ -102,13 +100,11 @@ mod tests {
     fn a_stream_is_open_until_it_is_gone() {
         let key = KeyId::random();
         let askers = Askers::new(1);
-        let whole = askers.open(key).unwrap().until_sent("text".into_response());
+        let whole = until_sent(askers.open(key).unwrap(), "text".into_response());
         assert_eq!(whole.body().size_hint().exact(), Some(4));
         let pieces = stream::iter([Ok::<_, std::io::Error>(Bytes::from("piece"))]);
-        let streamed = askers
-            .open(key)
-            .unwrap()
-            .until_sent(Body::from_stream(pieces).into_response());
+        let open = askers.open(key).unwrap();
+        let streamed = until_sent(open, Body::from_stream(pieces).into_response());
         assert!(askers.open(key).is_none());
         drop(streamed);
         assert!(askers.open(key).is_some());

@@ -54,6 +54,8 @@ mod body;
 mod error;
 mod headers;
 mod keys;
+mod labels;
+mod lives;
 mod loopback;
 mod outcome;
 mod output;

@@ -64,6 +64,8 @@ impl Server {
         let mut connections = Connections::new(&settings);
         let (close, closing) = watch::channel(false);
         let api = Arc::new(Api::new(host, keys, settings, reach, closing));
+        let mut lives = JoinSet::new();
+        lives.spawn(api.lives.clone().keep(api.host.clone()));
         let router = router::router(api);
         let mut shutdown = std::pin::pin!(shutdown);
         loop {
@@ -76,6 +78,7 @@ impl Server {
         drop(listener);
         close.send_replace(true);
         connections.end(shutdown_time).await;
+        lives.shutdown().await;
         Ok(())
     }
 }

@@ -30,7 +30,7 @@ pub(crate) async fn run(run: Run, config: &Config, format: Format) -> Result<u8,
     let sandbox = host.create(spec).map_err(|error| config.named_rules(error, &base))?;
     let command = streams::connect(Command::new(&program).args(args), format);
     let ended = follow(&sandbox, command, &mut signals).await;
-    let limits = sandbox.limits().clone();
+    let limits = sandbox.limits();
     let destroyed = tokio::select! {
         destroyed = sandbox.destroy() => destroyed,
         number = signals.next() => return Ok(exit::of_signal(number)),

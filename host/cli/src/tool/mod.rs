@@ -119,10 +119,7 @@ async fn call(host: &Host, call: ToolCall, config: &Config, format: Format) -> R
         report::print_json(value);
     }
     let granted = sandbox.grants().tools.judge(tool.name(), &function.name);
-    let limits = granted.map_or_else(
-        |_| sandbox.limits().clone(),
-        |granted| granted.limits.within(sandbox.limits()),
-    );
+    let limits = granted.map_or_else(|_| sandbox.limits(), |granted| granted.limits.within(&sandbox.limits()));
     run::tell(&outcome, &limits, None, usage);
     Ok(code)
 }

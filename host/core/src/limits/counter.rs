@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub(crate) struct Counter {
     used: AtomicU64,
     peak: AtomicU64,
-    limit: u64,
+    limit: AtomicU64,
 }
 
 /// The request would have passed the limit; nothing was taken.
@@ -20,7 +20,7 @@ impl Counter {
         Arc::new(Self {
             used: AtomicU64::new(0),
             peak: AtomicU64::new(0),
-            limit,
+            limit: AtomicU64::new(limit),
         })
     }
 
@@ -29,7 +29,7 @@ impl Counter {
         let used = self
             .used
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
-                used.checked_add(amount).filter(|sum| *sum <= self.limit)
+                used.checked_add(amount).filter(|sum| *sum <= self.limit())
             })
             .map_err(|_| Exceeded)?;
         self.peak.fetch_max(used + amount, Ordering::Relaxed);
@@ -38,7 +38,8 @@ impl Counter {
 
     /// Takes as much of `wanted` as there is, and tells how much.
     pub(crate) fn take_up_to(&self, wanted: u64) -> u64 {
-        let room = |used: u64| self.limit.saturating_sub(used).min(wanted);
+        let limit = self.limit();
+        let room = |used: u64| limit.saturating_sub(used).min(wanted);
         let used = self
             .used
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| Some(used + room(used)));
@@ -77,7 +78,12 @@ impl Counter {
     }
 
     pub(crate) fn limit(&self) -> u64 {
-        self.limit
+        self.limit.load(Ordering::Relaxed)
+    }
+
+    /// Sets another limit. What was taken stays taken, even past it.
+    pub(crate) fn set_limit(&self, limit: u64) {
+        self.limit.store(limit, Ordering::Relaxed);
     }
 }
 

@@ -11,12 +11,12 @@ const BURST: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
 pub(crate) struct CpuMeter {
-    share: CpuShare,
     bucket: Mutex<Bucket>,
 }
 
 #[derive(Debug)]
 struct Bucket {
+    share: CpuShare,
     /// Processor time that may be used now; below zero it has to wait.
     nanos: i64,
     filled: Instant,
@@ -25,8 +25,8 @@ struct Bucket {
 impl CpuMeter {
     pub(crate) fn new(share: CpuShare) -> Self {
         Self {
-            share,
             bucket: Mutex::new(Bucket {
+                share,
                 nanos: BURST.as_nanos() as i64,
                 filled: Instant::now(),
             }),
@@ -39,7 +39,8 @@ impl CpuMeter {
         let elapsed = now.saturating_duration_since(bucket.filled).as_nanos();
         // More than can be counted is more than a burst.
         let elapsed = u64::try_from(elapsed).unwrap_or(u64::MAX);
-        let income = elapsed.saturating_mul(self.share.as_millicores().into()) / 1000;
+        let share = bucket.share.as_millicores();
+        let income = elapsed.saturating_mul(share.into()) / 1000;
         bucket.filled = now;
         let burst = BURST.as_nanos() as i64;
         bucket.nanos = bucket
@@ -51,7 +52,7 @@ impl CpuMeter {
         }
         let debt = bucket.nanos.unsigned_abs();
         Some(Duration::from_nanos(
-            debt.saturating_mul(1000) / u64::from(self.share.as_millicores().max(1)),
+            debt.saturating_mul(1000) / u64::from(share.max(1)),
         ))
     }
 
@@ -61,6 +62,11 @@ impl CpuMeter {
         bucket.nanos = bucket
             .nanos
             .saturating_sub(i64::try_from(used.as_nanos()).unwrap_or(i64::MAX));
+    }
+
+    /// Sets another share. Who stands still for the old one does so to the end.
+    pub(crate) fn set_share(&self, share: CpuShare) {
+        self.lock().share = share;
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Bucket> {

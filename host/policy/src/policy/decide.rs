@@ -2,7 +2,7 @@
 
 use super::{Policy, env, limits, mounts};
 use crate::problem::Problems;
-use crate::{Decision, Grants, Refusal, Request};
+use crate::{Decision, Grants, Limits, LimitsRequest, Refusal, Request};
 
 impl Policy {
     /// Everything that was asked for, or every reason why not.
@@ -14,7 +14,7 @@ impl Policy {
         let mut denials = Vec::new();
         mounts::decide(&self.mounts, &request.mounts, &mut denials);
         let env = self.env.decide(&request.env, &mut denials);
-        let limits = self.limits.decide(&request.limits, &mut denials);
+        let limits = self.limits.decide(&self.defaults(), &request.limits, &mut denials);
         if !denials.is_empty() {
             return Err(Refusal::Denied(denials));
         }
@@ -28,6 +28,19 @@ impl Policy {
             nans: self.nans,
         };
         Ok(Decision { grants, limits })
+    }
+
+    /// What `limits`, which this policy gave, become with those of `asked` in their place; or every reason why not.
+    pub fn decide_limits(&self, limits: &Limits, asked: &LimitsRequest) -> Result<Limits, Refusal> {
+        let mut problems = Problems::default();
+        limits::report_flaws(asked, &mut problems);
+        problems.or(()).map_err(Refusal::Invalid)?;
+        let mut denials = Vec::new();
+        let changed = self.limits.decide(limits, asked, &mut denials);
+        match denials.is_empty() {
+            true => Ok(changed),
+            false => Err(Refusal::Denied(denials)),
+        }
     }
 }
 

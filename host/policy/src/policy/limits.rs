@@ -83,24 +83,24 @@ impl LimitRules {
         }
     }
 
-    /// The limits of a request. With denials, they mean nothing.
-    pub(super) fn decide(&self, asked: &LimitsRequest, denials: &mut Vec<Denial>) -> Limits {
+    /// The limits of a request: those of `known` which it does not name. With denials, they mean nothing.
+    pub(super) fn decide(&self, known: &Limits, asked: &LimitsRequest, denials: &mut Vec<Denial>) -> Limits {
         Limits {
-            memory: self.memory.decide(asked.memory, denials),
-            fuel: self.decide_fuel(asked.fuel, denials).into(),
-            time: self.time.decide(asked.time, denials),
-            cpu: self.cpu.decide(asked.cpu, denials),
-            disk: self.disk.decide(asked.disk, denials),
-            files: self.files.decide(asked.files, denials),
-            processes: self.processes.decide(asked.processes, denials),
-            handles: self.handles.decide(asked.handles, denials),
-            output: self.output.decide(asked.output, denials),
+            memory: self.memory.decide(asked.memory, known.memory, denials),
+            fuel: self.decide_fuel(asked.fuel, known.fuel.into(), denials).into(),
+            time: self.time.decide(asked.time, known.time, denials),
+            cpu: self.cpu.decide(asked.cpu, known.cpu, denials),
+            disk: self.disk.decide(asked.disk, known.disk, denials),
+            files: self.files.decide(asked.files, known.files, denials),
+            processes: self.processes.decide(asked.processes, known.processes, denials),
+            handles: self.handles.decide(asked.handles, known.handles, denials),
+            output: self.output.decide(asked.output, known.output, denials),
         }
     }
 
-    fn decide_fuel(&self, asked: Option<u64>, denials: &mut Vec<Denial>) -> FuelLimit {
+    fn decide_fuel(&self, asked: Option<u64>, known: FuelLimit, denials: &mut Vec<Denial>) -> FuelLimit {
         match (self.metering, asked) {
-            (Metering::Fuel, asked) => self.fuel.decide(asked.map(FuelLimit::AtMost), denials),
+            (Metering::Fuel, asked) => self.fuel.decide(asked.map(FuelLimit::AtMost), known, denials),
             (Metering::Time, None) => FuelLimit::Unlimited,
             (Metering::Time, Some(fuel)) => {
                 denials.push(Denial {
@@ -118,7 +118,21 @@ impl LimitRules {
     }
 
     pub(super) fn defaults(&self) -> Limits {
-        self.decide(&LimitsRequest::default(), &mut Vec::new())
+        let fuel = match self.metering {
+            Metering::Fuel => self.fuel.default,
+            Metering::Time => FuelLimit::Unlimited,
+        };
+        Limits {
+            memory: self.memory.default,
+            fuel: fuel.into(),
+            time: self.time.default,
+            cpu: self.cpu.default,
+            disk: self.disk.default,
+            files: self.files.default,
+            processes: self.processes.default,
+            handles: self.handles.default,
+            output: self.output.default,
+        }
     }
 
     pub(super) fn ceilings(&self) -> Limits {
@@ -172,9 +186,9 @@ impl<T: Amount> LimitRule<T> {
         }
     }
 
-    fn decide(&self, asked: Option<T>, denials: &mut Vec<Denial>) -> T {
+    fn decide(&self, asked: Option<T>, known: T, denials: &mut Vec<Denial>) -> T {
         let Some(asked) = asked else {
-            return self.default;
+            return known;
         };
         if asked > self.ceiling {
             let (name, amount) = (self.key.name, asked.to_toml());

@@ -144,6 +144,7 @@ fn told(event: &Event) -> Entry {
         Event::StateChanged { sandbox, from, to } => {
             ("state-changed", Some(*sandbox), json!({ "from": from, "to": to }))
         }
+        Event::LimitsChanged { sandbox, limits } => ("limits-changed", Some(*sandbox), json!({ "limits": limits })),
         Event::ProcessStarted {
             sandbox,
             process,

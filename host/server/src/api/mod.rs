@@ -10,14 +10,13 @@ mod sandboxes;
 mod streams;
 mod tools;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
 use bytes::Bytes;
-use palisade::{Host, Kind, Sandbox, SandboxId};
+use palisade::{Host, Kind, Sandbox};
 use tokio::sync::{Semaphore, watch};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -26,6 +25,7 @@ use self::idempotency::Made;
 use crate::answer::Turns;
 use crate::askers::Askers;
 use crate::error::Failure;
+use crate::lives::Lives;
 use crate::loopback::Reach;
 use crate::processes::Processes;
 use crate::seldom::Seldom;
@@ -43,6 +43,7 @@ pub(crate) struct Api {
     pub settings: Settings,
     pub reach: Reach,
     pub askers: Askers,
+    pub lives: Lives,
     turns: Turns,
     uploads: Arc<Semaphore>,
     processes: Processes,
@@ -50,8 +51,6 @@ pub(crate) struct Api {
     readings: Arc<Semaphore>,
     files: files::Turns,
     made: Made,
-    /// Under which policy the sandboxes were made here.
-    policies: Mutex<HashMap<SandboxId, Arc<str>>>,
     unready: Seldom,
     document: Bytes,
     /// True once the server ends: then what would go on for ever ends too.
@@ -80,7 +79,7 @@ impl Api {
             readings: Arc::new(Semaphore::new(READINGS)),
             files: files::Turns::default(),
             made: Made::default(),
-            policies: Mutex::default(),
+            lives: Lives::default(),
             unready: Seldom::default(),
             document: document.into(),
             closing,
@@ -97,10 +96,6 @@ impl Api {
     fn sandbox(&self, id: &str) -> palisade::Result<Sandbox> {
         self.host.sandbox(id.parse()?)
     }
-
-    fn policies(&self) -> MutexGuard<'_, HashMap<SandboxId, Arc<str>>> {
-        self.policies.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// Every route, each of which must stand in [`access::TABLE`](crate::access::TABLE) too.
@@ -111,7 +106,7 @@ pub(crate) fn add_to(router: OpenApiRouter<Arc<Api>>) -> OpenApiRouter<Arc<Api>>
         .routes(routes!(document))
         .routes(routes!(policies::list))
         .routes(routes!(sandboxes::list, sandboxes::create))
-        .routes(routes!(sandboxes::show, sandboxes::destroy))
+        .routes(routes!(sandboxes::show, sandboxes::change, sandboxes::destroy))
         .routes(routes!(sandboxes::suspend))
         .routes(routes!(sandboxes::resume))
         .routes(routes!(sandboxes::stop))

@@ -1,12 +1,15 @@
 //! Sandboxes, from their making to their end.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use palisade::policy::{Limits, LimitsRequest};
 use palisade::{Kind, Sandbox, SandboxId, SandboxSpec, State as SandboxState};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use tokio::time::Instant;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
@@ -14,6 +17,8 @@ use super::idempotency::{Name, Novelty};
 use crate::KeyId;
 use crate::body::{Json, Named, Query};
 use crate::error::Failure;
+use crate::labels::{self, Labels};
+use crate::lives::{Life, Times};
 
 type Answer<T> = Result<axum::Json<T>, Failure>;
 
@@ -32,6 +37,45 @@ pub(super) struct SandboxRequest {
     #[schema(value_type = Object)]
     #[serde(default)]
     limits: LimitsRequest,
+    /// What is written on it, by name, to find it again: at most 64.
+    #[schema(value_type = BTreeMap<String, String>)]
+    #[serde(default)]
+    labels: Named<String>,
+    /// It is destroyed so many seconds after its creation, whatever it does then; never where this is left out.
+    #[schema(value_type = Option<u32>, minimum = 1)]
+    ttl_seconds: Option<NonZeroU32>,
+    /// It is destroyed when for so many seconds no process was in it, and no request for it came but such as look at it;
+    /// never where this is left out.
+    #[schema(value_type = Option<u32>, minimum = 1)]
+    idle_seconds: Option<NonZeroU32>,
+}
+
+/// What is to be changed of a sandbox. What is left out stays; nothing is changed where something cannot be.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SandboxChange {
+    /// Limits which are put in the place of those it has, as at its creation. Those of each process hold for the next
+    /// ones.
+    #[schema(value_type = Object)]
+    #[serde(default)]
+    limits: LimitsRequest,
+    /// Labels which are put in place; `null` removes one.
+    #[schema(value_type = BTreeMap<String, Option<String>>)]
+    #[serde(default)]
+    labels: Named<Option<String>>,
+    /// It is destroyed so many seconds from now; `null`: never.
+    #[schema(value_type = Option<u32>, minimum = 1)]
+    #[serde(default, deserialize_with = "given")]
+    ttl_seconds: Option<Option<NonZeroU32>>,
+    /// As at its creation; `null`: never.
+    #[schema(value_type = Option<u32>, minimum = 1)]
+    #[serde(default, deserialize_with = "given")]
+    idle_seconds: Option<Option<NonZeroU32>>,
+}
+
+/// What is there, `null` too.
+fn given<'de, D: Deserializer<'de>>(source: D) -> Result<Option<Option<NonZeroU32>>, D::Error> {
+    Option::deserialize(source).map(Some)
 }
 
 /// A sandbox.
@@ -43,6 +87,12 @@ pub(super) struct SandboxBody {
     state: SandboxState,
     /// The name of its policy; `null` where the program around this server made it.
     policy: Option<String>,
+    labels: Labels,
+    /// When its time to live is over; `null` where it has none.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<jiff::Timestamp>,
+    /// How long it may be idle; `null` where it may be for ever.
+    idle_seconds: Option<u64>,
     /// What it may use.
     #[schema(value_type = Object)]
     limits: Limits,
@@ -80,15 +130,24 @@ pub(super) struct PageRequest {
     limit: Option<u16>,
     /// Only those whose id comes after this one.
     after: Option<String>,
+    /// Only those with this label: a name, or `NAME=VALUE`.
+    label: Option<String>,
 }
 
 fn told(api: &Api, sandbox: &Sandbox) -> SandboxBody {
     let usage = sandbox.usage();
+    let (policy, labels, times) = match api.lives.get(sandbox.id()) {
+        Some(life) => (life.policy, life.labels, life.times),
+        None => Default::default(),
+    };
     SandboxBody {
         id: sandbox.id().to_string(),
         state: sandbox.state(),
-        policy: api.policies().get(&sandbox.id()).map(ToString::to_string),
-        limits: sandbox.limits().clone(),
+        policy: policy.map(|name| name.to_string()),
+        labels,
+        expires_at: times.expires_at(),
+        idle_seconds: times.idle.map(|idle| idle.as_secs()),
+        limits: sandbox.limits(),
         usage: UsageBody {
             memory_bytes: usage.memory.as_bytes(),
             peak_memory_bytes: usage.peak_memory.as_bytes(),
@@ -126,7 +185,15 @@ pub(super) async fn create(
 }
 
 fn make(api: &Api, request: SandboxRequest) -> Result<SandboxId, Failure> {
-    let SandboxRequest { policy, env, limits } = request;
+    let SandboxRequest {
+        policy,
+        env,
+        limits,
+        labels: Named(labels),
+        ttl_seconds,
+        idle_seconds,
+    } = request;
+    labels::check(&labels)?;
     let offered = &api.settings.policies;
     let name = policy.as_deref().unwrap_or(offered.default_name());
     let policy = offered.get(name).ok_or_else(|| {
@@ -136,13 +203,22 @@ fn make(api: &Api, request: SandboxRequest) -> Result<SandboxId, Failure> {
     let mut spec = SandboxSpec::new(Arc::clone(policy)).limits(limits);
     spec.env = env.0;
     let id = api.host.create(spec)?.id();
-    let mut policies = api.policies();
-    policies.insert(id, name.into());
-    // The program around this server may have ended some.
-    if policies.len() > 2 * api.host.sandboxes().len() + 64 {
-        policies.retain(|known, _| api.host.sandbox(*known).is_ok());
-    }
+    let mut life = Life::of_policy(name);
+    life.labels = labels;
+    life.times = Times {
+        end: end(ttl_seconds),
+        idle: idle_seconds.map(seconds),
+    };
+    api.lives.insert(id, life);
     Ok(id)
+}
+
+fn end(ttl: Option<NonZeroU32>) -> Option<Instant> {
+    ttl.map(|ttl| Instant::now() + seconds(ttl))
+}
+
+fn seconds(number: NonZeroU32) -> Duration {
+    Duration::from_secs(number.get().into())
 }
 
 /// The sandboxes, in the order of their ids.
@@ -150,8 +226,12 @@ fn make(api: &Api, request: SandboxRequest) -> Result<SandboxId, Failure> {
 pub(super) async fn list(State(api): State<Arc<Api>>, Query(page): Query<PageRequest>) -> Answer<SandboxPage> {
     let limit = super::page_limit(page.limit)?;
     let after: Option<SandboxId> = page.after.as_deref().map(str::parse).transpose()?;
+    let is_labelled = |id| match &page.label {
+        None => true,
+        Some(asked) => api.lives.get(id).is_some_and(|life| labels::have(&life.labels, asked)),
+    };
     let mut sandboxes = api.host.sandboxes();
-    sandboxes.retain(|sandbox| after.is_none_or(|after| sandbox.id() > after));
+    sandboxes.retain(|sandbox| after.is_none_or(|after| sandbox.id() > after) && is_labelled(sandbox.id()));
     sandboxes.sort_unstable_by_key(Sandbox::id);
     let more = sandboxes.len() > limit;
     sandboxes.truncate(limit);
@@ -164,6 +244,37 @@ pub(super) async fn list(State(api): State<Arc<Api>>, Query(page): Query<PageReq
 #[utoipa::path(get, path = "/v1/sandboxes/{id}", params(("id" = String, Path)), responses((status = 200, body = SandboxBody)))]
 pub(super) async fn show(State(api): State<Arc<Api>>, Path(id): Path<String>) -> Answer<SandboxBody> {
     Ok(axum::Json(told(&api, &api.sandbox(&id)?)))
+}
+
+/// Changes its limits, labels and times, all or nothing.
+#[utoipa::path(patch, path = "/v1/sandboxes/{id}", params(("id" = String, Path)), request_body = SandboxChange,
+    responses((status = 200, body = SandboxBody)))]
+pub(super) async fn change(
+    State(api): State<Arc<Api>>,
+    Path(id): Path<String>,
+    Json { value, .. }: Json<SandboxChange>,
+) -> Answer<SandboxBody> {
+    let SandboxChange {
+        limits,
+        labels: Named(changes),
+        ttl_seconds,
+        idle_seconds,
+    } = value;
+    let sandbox = api.sandbox(&id)?;
+    api.lives.change(sandbox.id(), |life| {
+        let labels = labels::changed(&life.labels, changes);
+        labels::check(&labels)?;
+        sandbox.change_limits(&limits)?;
+        life.labels = labels;
+        if let Some(ttl) = ttl_seconds {
+            life.times.end = end(ttl);
+        }
+        if let Some(idle) = idle_seconds {
+            life.times.idle = idle.map(seconds);
+        }
+        Ok(())
+    })?;
+    Ok(axum::Json(told(&api, &sandbox)))
 }
 
 /// Has its processes stand still, and takes no others until it is resumed.
@@ -198,7 +309,7 @@ pub(super) async fn stop(State(api): State<Arc<Api>>, Path(id): Path<String>) ->
 pub(super) async fn destroy(State(api): State<Arc<Api>>, Path(id): Path<String>) -> Result<StatusCode, Failure> {
     let sandbox = api.sandbox(&id)?;
     sandbox.destroy().await?;
-    api.policies().remove(&sandbox.id());
+    api.lives.remove(sandbox.id());
     api.processes.forget(sandbox.id());
     Ok(StatusCode::NO_CONTENT)
 }

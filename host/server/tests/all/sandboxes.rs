@@ -1,6 +1,7 @@
 //! Sandboxes, policies and what is wrong with requests.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -10,7 +11,7 @@ use palisade::policy::Policy;
 use palisade_server::{Policies, Role, Settings};
 use serde_json::{Value, json};
 
-use crate::client::{Answer, Running};
+use crate::client::{Answer, ECHO, Running, SOON};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sandbox_is_made_looked_at_suspended_and_removed() {
@@ -200,4 +201,116 @@ async fn what_is_wrong_with_a_request_is_said_in_one_form() {
     let allowed = answer.headers["allow"].to_str().unwrap().to_owned();
     assert!(allowed.contains("GET") && allowed.contains("POST"), "{allowed}");
     assert_eq!(answer.expect(405)["kind"], "method-not-allowed");
+}
+
+async fn patch(server: &Running, path: &str, body: Value) -> Answer {
+    server.ask(&server.admin, Method::PATCH, path, Some(body)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_and_labels_are_changed_together_or_not_at_all() {
+    let server = Running::start().await;
+    let asked = json!({"labels": {"owner": "me", "run": "7"}, "limits": {"memory": "64 MiB"}});
+    let made = server.post("/v1/sandboxes", asked).await.expect(201);
+    assert_eq!(made["labels"], json!({"owner": "me", "run": "7"}));
+    assert_eq!(
+        (&made["expires_at"], &made["idle_seconds"]),
+        (&Value::Null, &Value::Null)
+    );
+    let path = format!("/v1/sandboxes/{}", made["id"].as_str().unwrap());
+    let body = json!({"labels": {"run": null, "step": "2"}, "limits": {"memory": "96 MiB", "disk": "1 MiB"}, "idle_seconds": 900});
+    let changed = patch(&server, &path, body).await.expect(200);
+    assert_eq!(changed["labels"], json!({"owner": "me", "step": "2"}));
+    assert_eq!(
+        (
+            &changed["limits"]["memory"],
+            &changed["limits"]["disk"],
+            &changed["idle_seconds"]
+        ),
+        (&json!("96 MiB"), &json!("1 MiB"), &json!(900))
+    );
+    for (body, status) in [
+        (json!({"labels": {"a": "1"}, "limits": {"memory": "1000 GiB"}}), 403),
+        (json!({"labels": {"a": "1"}, "limits": {"memory": 0}}), 400),
+        (json!({"labels": {"no name": "1"}, "limits": {"memory": "1 MiB"}}), 400),
+        (json!({"labels": {"a": 1}}), 400),
+        (json!({"ttl_seconds": 0}), 400),
+        (json!({"ttl_seconds": -1}), 400),
+        (json!({"policy": "strict"}), 400),
+    ] {
+        patch(&server, &path, body).await.expect(status);
+    }
+    let now = server.get(&path).await.expect(200);
+    assert_eq!(
+        (&now["labels"], &now["limits"]),
+        (&changed["labels"], &changed["limits"])
+    );
+    let (_, reader) = server.keys.create(Role::Reader).unwrap();
+    let refused = server.ask(&reader, Method::PATCH, &path, Some(json!({}))).await;
+    refused.expect(403);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sandboxes_are_found_by_their_labels() {
+    let server = Running::start().await;
+    for labels in [json!({"a": "1"}), json!({"a": "2", "b": ""}), json!({})] {
+        server
+            .post("/v1/sandboxes", json!({"labels": labels}))
+            .await
+            .expect(201);
+    }
+    for (asked, count) in [("a", 2), ("a=1", 1), ("b", 1), ("b=", 1), ("b=x", 0), ("c", 0)] {
+        let page = server.get(&format!("/v1/sandboxes?label={asked}")).await.expect(200);
+        assert_eq!(page["sandboxes"].as_array().unwrap().len(), count, "{asked}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sandbox_whose_time_is_over_is_gone_with_its_processes_and_a_renewed_one_is_not() {
+    let server = Running::start().await;
+    server.put_tool(&server.admin, "echo", ECHO).await.expect(201);
+    let body = json!({"ttl_seconds": 1});
+    let (made, renewed) = (
+        server.post("/v1/sandboxes", body.clone()).await.expect(201),
+        server.post("/v1/sandboxes", body).await.expect(201),
+    );
+    assert!(made["expires_at"].is_string(), "{made}");
+    let path = |made: &Value| format!("/v1/sandboxes/{}", made["id"].as_str().unwrap());
+    let told = patch(&server, &path(&renewed), json!({"ttl_seconds": 3600}))
+        .await
+        .expect(200);
+    assert!(told["expires_at"].as_str() > made["expires_at"].as_str(), "{told}");
+    let ended = server
+        .post(
+            &format!("{}/call", path(&made)),
+            json!({"tool": "echo", "function": "spin"}),
+        )
+        .await
+        .expect(200);
+    assert_eq!(ended["ending"], "killed");
+    let started = Instant::now();
+    while server.get(&path(&made)).await.status != 404 {
+        assert!(started.elapsed() < SOON);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    server.get(&path(&renewed)).await.expect(200);
+    let forever = patch(&server, &path(&renewed), json!({"ttl_seconds": null}))
+        .await
+        .expect(200);
+    assert!(forever["expires_at"].is_null());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn to_look_at_an_idle_sandbox_does_not_keep_it() {
+    let server = Running::start().await;
+    let made = server
+        .post("/v1/sandboxes", json!({"idle_seconds": 1}))
+        .await
+        .expect(201);
+    let path = format!("/v1/sandboxes/{}", made["id"].as_str().unwrap());
+    let started = Instant::now();
+    while server.get(&path).await.status != 404 {
+        assert!(started.elapsed() < SOON);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
