@@ -143,6 +143,14 @@ impl Session {
         outcome.await.unwrap_or_else(|_| Err(has_ended(&Ending::Killed)))
     }
 
+    /// How it ended, or why it could not begin; `None` where it has not ended.
+    pub fn ending(&self) -> Option<Result<Ending>> {
+        match &*self.shared.state() {
+            State::Over(ended) => Some(ended.clone()),
+            State::Open(_) | State::Called => None,
+        }
+    }
+
     /// Ends it, with whatever it does. Harmless when it has ended.
     pub fn kill(&self) {
         self.sandbox.kill(self.process);

@@ -1,7 +1,6 @@
 //! Answers to calls: how large one is, and how many are held at one time.
 
 use std::io::{self, Write};
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -11,29 +10,28 @@ use bytes::Bytes;
 use palisade::Kind;
 use palisade::policy::ByteSize;
 use serde::Serialize;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::Settings;
 use crate::error::Failure;
-use crate::turn::turn;
+use crate::places::{Place, Places};
+use crate::{KeyId, Settings};
 
 /// The turns of requests with calls. Who waits for one gets it in the order of asking.
 pub(crate) struct Turns {
-    calls: Arc<Semaphore>,
+    calls: Places,
     most: ByteSize,
     patience: Duration,
 }
 
 /// The turn of one request, until its answer is sent or it is dropped.
 pub(crate) struct Turn {
-    permit: OwnedSemaphorePermit,
+    place: Place,
     most: ByteSize,
 }
 
 impl Turns {
     pub(crate) fn new(settings: &Settings) -> Self {
         Self {
-            calls: Arc::new(Semaphore::new(settings.max_calls.min(Semaphore::MAX_PERMITS))),
+            calls: Places::new(settings.max_calls, "others are calling"),
             most: settings.max_output,
             patience: settings.request_time,
         }
@@ -41,19 +39,18 @@ impl Turns {
 
     /// # Errors
     /// [`Kind::Unavailable`] where none comes for as long as a request may take.
-    pub(crate) async fn next(&self) -> Result<Turn, Failure> {
+    pub(crate) async fn next(&self, key: KeyId) -> Result<Turn, Failure> {
         Ok(Turn {
-            permit: turn(&self.calls, self.patience, "others are calling").await?,
+            place: self.calls.take(key, self.patience).await?,
             most: self.most,
         })
     }
 }
 
 impl Turn {
-    /// What each of so many calls may print, and what it may return. That is a quarter of its part of the answer: what
-    /// is printed takes up to twice its bytes there, and there is more to tell of a call.
+    /// What each of so many calls may print, and what it may return.
     pub(crate) fn output_of_each(&self, calls: u64) -> ByteSize {
-        ByteSize::from_bytes(self.most.as_bytes() / 4 / calls)
+        output_of_each(self.most, calls)
     }
 
     /// The answer.
@@ -70,17 +67,23 @@ impl Turn {
             .map_err(|_| Failure::of(Kind::Exhausted, format!("the answer has more than {}", self.most)))?;
         let held = Held {
             bytes: room.bytes,
-            _permit: self.permit,
+            _place: self.place,
         };
         let head = [(header::CONTENT_TYPE, "application/json")];
         Ok((head, Body::from(Bytes::from_owner(held))).into_response())
     }
 }
 
+/// What each of so many calls may print, and what it may return, where the answer to all may have `most`. That is a
+/// quarter of its part: what is printed takes up to twice its bytes there, and there is more to tell of a call.
+pub(crate) fn output_of_each(most: ByteSize, calls: u64) -> ByteSize {
+    ByteSize::from_bytes(most.as_bytes() / 4 / calls)
+}
+
 /// An answer on its way out.
 struct Held {
     bytes: Vec<u8>,
-    _permit: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl AsRef<[u8]> for Held {
@@ -125,30 +128,36 @@ mod tests {
     #[tokio::test]
     async fn an_answer_has_as_many_bytes_as_it_may_and_no_more() {
         let turns = turns(7);
-        let answer = turns.next().await.unwrap().answer(&"\0").unwrap_err();
+        let answer = turns.next(KeyId::random()).await.unwrap().answer(&"\0").unwrap_err();
         assert_eq!(answer.into_body(None).kind, "exhausted");
-        let answer = turns.next().await.unwrap().answer(&"12345").unwrap();
+        let answer = turns.next(KeyId::random()).await.unwrap().answer(&"12345").unwrap();
         assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "\"12345\"");
     }
 
     #[tokio::test]
     async fn a_turn_ends_when_its_answer_is_gone() {
         let turns = turns(100);
-        let body = turns.next().await.unwrap().answer(&1).unwrap().into_body();
+        let body = turns
+            .next(KeyId::random())
+            .await
+            .unwrap()
+            .answer(&1)
+            .unwrap()
+            .into_body();
         let bytes = body.collect().await.unwrap().to_bytes();
-        assert_eq!(turns.calls.available_permits(), 0);
+        assert_eq!(turns.calls.free(), 0);
         drop(bytes);
-        assert_eq!(turns.calls.available_permits(), 1);
-        drop(turns.next().await.unwrap());
-        assert_eq!(turns.calls.available_permits(), 1);
+        assert_eq!(turns.calls.free(), 1);
+        drop(turns.next(KeyId::random()).await.unwrap());
+        assert_eq!(turns.calls.free(), 1);
     }
 
     #[tokio::test]
     async fn nobody_waits_for_a_turn_for_ever() {
         let mut turns = turns(100);
         turns.patience = Duration::from_millis(10);
-        let _held = turns.next().await.unwrap();
-        let failure = turns.next().await.map(drop).unwrap_err();
+        let _held = turns.next(KeyId::random()).await.unwrap();
+        let failure = turns.next(KeyId::random()).await.map(drop).unwrap_err();
         assert_eq!(failure.into_body(None).kind, "unavailable");
     }
 }

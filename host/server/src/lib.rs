@@ -59,6 +59,7 @@ mod lives;
 mod loopback;
 mod outcome;
 mod output;
+mod places;
 mod processes;
 mod role;
 mod router;
@@ -66,7 +67,6 @@ mod seldom;
 mod server;
 mod settings;
 mod socket;
-mod turn;
 
 pub use keys::{Key, KeyId, Keys};
 pub use outcome::outcome_json;

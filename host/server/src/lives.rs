@@ -155,8 +155,8 @@ impl Lives {
         })
     }
 
-    /// Destroys each sandbox whose time is over. It ends when it is dropped.
-    pub(crate) async fn keep(self, host: Host) {
+    /// Destroys each sandbox whose time is over, and tells that to `forget`. It ends when it is dropped.
+    pub(crate) async fn keep(self, host: Host, forget: impl Fn(SandboxId) + Clone + Send + 'static) {
         let mut ending = JoinSet::new();
         loop {
             while ending.try_join_next().is_some() {}
@@ -164,7 +164,7 @@ impl Lives {
             let (due, next) = self.take_due(&host, now, ENDING - ending.len());
             for (sandbox, why) in due {
                 tracing::info!(sandbox = %sandbox.id(), "destroyed, since its {why} is over");
-                ending.spawn(self.clone().end(sandbox));
+                ending.spawn(self.clone().end(sandbox, forget.clone()));
             }
             let next = next.unwrap_or(now + SWEEP).clamp(now + REST, now + SWEEP);
             tokio::select! {
@@ -174,10 +174,10 @@ impl Lives {
         }
     }
 
-    async fn end(self, sandbox: Sandbox) {
+    async fn end(self, sandbox: Sandbox, forget: impl Fn(SandboxId)) {
         let id = sandbox.id();
         match sandbox.destroy().await {
-            Ok(()) => self.remove(id),
+            Ok(()) => forget(id),
             Err(error) => {
                 tracing::warn!(sandbox = %id, %error, "it cannot be destroyed, and is tried again");
                 if let Some(life) = self.known().get_mut(&id) {
@@ -252,7 +252,8 @@ mod tests {
             let host = Host::open(HostConfig::new(state.path())).unwrap();
             let lives = Lives::default();
             let mut task = JoinSet::new();
-            task.spawn(lives.clone().keep(host.clone()));
+            let known = lives.clone();
+            task.spawn(lives.clone().keep(host.clone(), move |id| known.remove(id)));
             Self {
                 host,
                 lives,

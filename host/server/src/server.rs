@@ -65,7 +65,9 @@ impl Server {
         let (close, closing) = watch::channel(false);
         let api = Arc::new(Api::new(host, keys, settings, reach, closing));
         let mut lives = JoinSet::new();
-        lives.spawn(api.lives.clone().keep(api.host.clone()));
+        let known = Arc::downgrade(&api);
+        let forget = move |id| known.upgrade().into_iter().for_each(|api| api.forget(id));
+        lives.spawn(api.lives.clone().keep(api.host.clone(), forget));
         let router = router::router(api);
         let mut shutdown = std::pin::pin!(shutdown);
         loop {

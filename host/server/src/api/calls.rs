@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::{Extension, Path, State};
 use axum::response::Response;
 use palisade::policy::{ByteSize, CallLimits, CallRequest, FileAccess};
 use palisade::{Call, Kind};
@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::Api;
+use crate::KeyId;
 use crate::body::{Json, Named};
 use crate::error::{ErrorBody, Failure};
 use crate::outcome_json;
@@ -70,16 +71,21 @@ async fn prepare(api: &Api, body: CallBody, output: ByteSize) -> palisade::Resul
         limits,
     } = body;
     let tool = api.host.tools().get(&tool).await?;
+    let request = narrowed(files, limits, output);
+    Ok(Call::new(&tool, function, arguments).bytes(bytes).narrow(request))
+}
+
+/// What a call asks for, which may print so much, and answer so much.
+pub(super) fn narrowed(files: Option<FileAccess>, limits: CallLimits, output: ByteSize) -> CallRequest {
     let part = CallLimits {
         output: Some(output),
         ..CallLimits::default()
     };
-    let request = CallRequest {
+    CallRequest {
         files,
         limits: limits.least(part),
         ..CallRequest::default()
-    };
-    Ok(Call::new(&tool, function, arguments).bytes(bytes).narrow(request))
+    }
 }
 
 /// Calls a function in a fresh instance. A tool which fails, traps or meets a limit is a success here: its `ending` says so.
@@ -87,11 +93,12 @@ async fn prepare(api: &Api, body: CallBody, output: ByteSize) -> palisade::Resul
     responses((status = 200, body = OutcomeBody)))]
 pub(super) async fn call(
     State(api): State<Arc<Api>>,
+    Extension(key): Extension<KeyId>,
     Path(id): Path<String>,
     Json { value, .. }: Json<CallBody>,
 ) -> Result<Response, Failure> {
     let sandbox = api.sandbox(&id)?;
-    let turn = api.turns.next().await?;
+    let turn = api.turns.next(key).await?;
     let call = prepare(&api, value, turn.output_of_each(1)).await?;
     let outcome = sandbox.call(call).await?;
     turn.answer(&OutcomeBody(outcome_json(&outcome)))
@@ -102,6 +109,7 @@ pub(super) async fn call(
     request_body = BTreeMap<String, CallBody>, responses((status = 200, body = BTreeMap<String, Ended>)))]
 pub(super) async fn call_all(
     State(api): State<Arc<Api>>,
+    Extension(key): Extension<KeyId>,
     Path(id): Path<String>,
     Json { value, .. }: Json<Named<CallBody>>,
 ) -> Result<Response, Failure> {
@@ -111,7 +119,7 @@ pub(super) async fn call_all(
         return Err(Failure::of(Kind::InvalidInput, message));
     }
     let sandbox = api.sandbox(&id)?;
-    let turn = api.turns.next().await?;
+    let turn = api.turns.next(key).await?;
     let output = turn.output_of_each(batch.len() as u64);
     let (mut calls, mut ended) = (Vec::new(), BTreeMap::new());
     for (key, body) in batch {

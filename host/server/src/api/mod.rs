@@ -7,6 +7,7 @@ mod idempotency;
 mod policies;
 mod processes;
 mod sandboxes;
+mod sessions;
 mod streams;
 mod tools;
 
@@ -16,17 +17,19 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
 use bytes::Bytes;
-use palisade::{Host, Kind, Sandbox};
-use tokio::sync::{Semaphore, watch};
+use palisade::{Host, Kind, Sandbox, SandboxId};
+use tokio::sync::watch;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::idempotency::Made;
+use self::sessions::Sessions;
 use crate::answer::Turns;
 use crate::askers::Askers;
 use crate::error::Failure;
 use crate::lives::Lives;
 use crate::loopback::Reach;
+use crate::places::Places;
 use crate::processes::Processes;
 use crate::seldom::Seldom;
 use crate::{Keys, Settings, router};
@@ -45,10 +48,11 @@ pub(crate) struct Api {
     pub askers: Askers,
     pub lives: Lives,
     turns: Turns,
-    uploads: Arc<Semaphore>,
+    uploads: Places,
     processes: Processes,
+    sessions: Sessions,
     /// Turns to read a program from a sandbox's files.
-    readings: Arc<Semaphore>,
+    readings: Places,
     files: files::Turns,
     made: Made,
     unready: Seldom,
@@ -74,9 +78,10 @@ impl Api {
             keys,
             settings,
             reach,
-            uploads: Arc::new(Semaphore::new(UPLOADS)),
+            uploads: Places::new(UPLOADS, "other components are being added"),
             processes: Processes::default(),
-            readings: Arc::new(Semaphore::new(READINGS)),
+            sessions: Sessions::default(),
+            readings: Places::new(READINGS, "other programs are being read"),
             files: files::Turns::default(),
             made: Made::default(),
             lives: Lives::default(),
@@ -91,6 +96,13 @@ impl Api {
     fn log(&self) -> &Arc<events::Log> {
         self.events
             .get_or_init(|| events::Log::start(self.host.events(), self.closing.clone()))
+    }
+
+    /// Forgets what belonged to a sandbox which is gone.
+    pub(crate) fn forget(&self, id: SandboxId) {
+        self.lives.remove(id);
+        self.processes.forget(id);
+        self.sessions.forget(id);
     }
 
     fn sandbox(&self, id: &str) -> palisade::Result<Sandbox> {
@@ -112,6 +124,9 @@ pub(crate) fn add_to(router: OpenApiRouter<Arc<Api>>) -> OpenApiRouter<Arc<Api>>
         .routes(routes!(sandboxes::stop))
         .routes(routes!(calls::call))
         .routes(routes!(calls::call_all))
+        .routes(routes!(sessions::list, sessions::open))
+        .routes(routes!(sessions::show, sessions::end))
+        .routes(routes!(sessions::call))
         .routes(routes!(events::all))
         .routes(routes!(events::of_sandbox))
         .routes(routes!(processes::list, processes::start))

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Extension, Path, Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
@@ -15,10 +15,10 @@ use utoipa::{IntoParams, ToSchema};
 use super::Api;
 use super::calls::OutcomeBody;
 use super::streams::{self, Form};
+use crate::KeyId;
 use crate::body::{Json, Query};
 use crate::error::{ErrorBody, Failure};
 use crate::processes::{Attached, Input, Process};
-use crate::turn::turn;
 
 /// A program to be run.
 #[derive(Deserialize, ToSchema)]
@@ -122,16 +122,11 @@ fn find(api: &Api, id: &str, process: &str) -> palisade::Result<(Sandbox, Arc<Pr
 }
 
 /// Reads the program away from what else goes on. What has begun goes on to its end without the client.
-async fn read(api: &Api, sandbox: &Sandbox, path: String) -> Result<Program, Failure> {
-    let turn = turn(
-        &api.readings,
-        api.settings.request_time,
-        "other programs are being read",
-    )
-    .await?;
+async fn read(api: &Api, key: KeyId, sandbox: &Sandbox, path: String) -> Result<Program, Failure> {
+    let place = api.readings.take(key, api.settings.request_time).await?;
     let workspace = sandbox.workspace().clone();
     let work = move || {
-        let _turn = turn;
+        let _place = place;
         Program::in_workspace(&workspace, &path)
     };
     let failed = |_| Failure::of(Kind::Internal, "reading the program failed");
@@ -153,6 +148,7 @@ async fn read(api: &Api, sandbox: &Sandbox, path: String) -> Result<Program, Fai
         (status = 201, body = ProcessBody, description = "it was detached")))]
 pub(super) async fn start(
     State(api): State<Arc<Api>>,
+    Extension(key): Extension<KeyId>,
     Path(id): Path<String>,
     headers: HeaderMap,
     Json { value, .. }: Json<ProcessRequest>,
@@ -166,7 +162,7 @@ pub(super) async fn start(
     } = value;
     let form = Form::accepted(&headers);
     let turn = match form {
-        Form::Whole if !detached => Some(api.turns.next().await?),
+        Form::Whole if !detached => Some(api.turns.next(key).await?),
         _ => None,
     };
     if let Some(turn) = &turn {
@@ -176,7 +172,7 @@ pub(super) async fn start(
         });
     }
     let sandbox = api.sandbox(&id)?;
-    let program = read(&api, &sandbox, path.clone()).await?;
+    let program = read(&api, key, &sandbox, path.clone()).await?;
     let command = Command::new(&program).args(args).limits(limits);
     let (process, output) = api.processes.start(&sandbox, path, command, stdin)?;
     if detached {

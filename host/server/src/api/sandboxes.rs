@@ -309,7 +309,6 @@ pub(super) async fn stop(State(api): State<Arc<Api>>, Path(id): Path<String>) ->
 pub(super) async fn destroy(State(api): State<Arc<Api>>, Path(id): Path<String>) -> Result<StatusCode, Failure> {
     let sandbox = api.sandbox(&id)?;
     sandbox.destroy().await?;
-    api.lives.remove(sandbox.id());
-    api.processes.forget(sandbox.id());
+    api.forget(sandbox.id());
     Ok(StatusCode::NO_CONTENT)
 }

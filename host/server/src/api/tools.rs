@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Extension, Path, Request, State};
 use axum::http::StatusCode;
 use palisade::{Function, Kind, Program, Skipped, Tool, ToolEntry, Tools};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Api;
+use crate::KeyId;
 use crate::body;
 use crate::error::Failure;
-use crate::turn::turn;
 
 /// The tools.
 #[derive(Serialize, ToSchema)]
@@ -87,6 +87,7 @@ pub(super) async fn show(
     request_body(content = Vec<u8>, content_type = "application/wasm"), responses((status = 201, body = ToolBody)))]
 pub(super) async fn add(
     State(api): State<Arc<Api>>,
+    Extension(key): Extension<KeyId>,
     Path(name): Path<String>,
     request: Request,
 ) -> Result<(StatusCode, axum::Json<ToolBody>), Failure> {
@@ -95,12 +96,7 @@ pub(super) async fn add(
         let message = "the name of a tool has 1 to 64 characters of a-z, 0-9, - and _";
         return Err(Failure::of(Kind::InvalidInput, message));
     }
-    let _turn = turn(
-        &api.uploads,
-        api.settings.request_time,
-        "other components are being added",
-    )
-    .await?;
+    let _place = api.uploads.take(key, api.settings.request_time).await?;
     let bytes = body::read(request, &api, api.settings.max_component).await?;
     let program = Program::from_bytes(name.as_str(), bytes)?;
     let tool = api.host.tools().add(&name, program).await?;

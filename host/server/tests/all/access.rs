@@ -25,6 +25,12 @@ const ROUTES: &[(&str, &str, Option<Role>)] = &[
     ("GET", "/v1/sandboxes", Some(Role::Reader)),
     ("POST", "/v1/sandboxes", Some(Role::Operator)),
     ("GET", "/v1/sandboxes/{id}", Some(Role::Reader)),
+    ("PATCH", "/v1/sandboxes/{id}", Some(Role::Operator)),
+    ("GET", "/v1/sandboxes/{id}/sessions", Some(Role::Reader)),
+    ("POST", "/v1/sandboxes/{id}/sessions", Some(Role::Operator)),
+    ("GET", "/v1/sandboxes/{id}/sessions/{session}", Some(Role::Reader)),
+    ("POST", "/v1/sandboxes/{id}/sessions/{session}/call", Some(Role::Operator)),
+    ("DELETE", "/v1/sandboxes/{id}/sessions/{session}", Some(Role::Operator)),
     ("POST", "/v1/sandboxes/{id}/call", Some(Role::Operator)),
     ("POST", "/v1/sandboxes/{id}/calls", Some(Role::Operator)),
     ("GET", "/v1/sandboxes/{id}/processes", Some(Role::Reader)),
@@ -65,6 +71,8 @@ const ROUTES: &[(&str, &str, Option<Role>)] = &[
 fn body_of(path: &str) -> Value {
     let call = json!({"tool": "echo", "function": "twice", "arguments": {"number": 2}});
     match path.rsplit('/').next() {
+        Some("call") if path.contains("{session}") => json!({"function": "twice", "arguments": {"number": 2}}),
+        Some("sessions") => json!({"tool": "echo"}),
         Some("call") => call,
         Some("calls") => json!({ "one": call }),
         Some("processes") => json!({"program": "/exit.wasm", "stdin": "pipe", "detached": true}),
@@ -97,9 +105,14 @@ async fn status(server: &Running, key: Option<&str>, method: &str, path: &str) -
         let at = format!("/v1/sandboxes/{id}/processes");
         server.post(&at, body_of(&at)).await.expect(201);
     }
+    if path.contains("{session}") {
+        let at = format!("/v1/sandboxes/{id}/sessions");
+        server.post(&at, body_of(&at)).await.expect(201);
+    }
     let at = path
         .replace("{id}", &id)
         .replace("{process}", "1")
+        .replace("{session}", "1")
         .replace("{tool}", "echo")
         + query_of(path);
     let (media, body) = match method {

@@ -10,3 +10,4 @@ mod events;
 mod files;
 mod processes;
 mod sandboxes;
+mod sessions;

@@ -16,13 +16,13 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use palisade::{DirEntry, FileKind, Kind, Metadata, Workspace};
 use serde::{Deserialize, Serialize};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use crate::body::{Json, Query};
 use crate::error::Failure;
-use crate::turn::turn;
+use crate::places::Places;
 
 /// Pieces of work on files at one time; others wait.
 const PIECES: usize = 16;
@@ -35,7 +35,7 @@ const TARS: usize = 4;
 pub(super) struct Turns {
     pieces: Arc<Semaphore>,
     trees: Arc<Semaphore>,
-    tars: Arc<Semaphore>,
+    tars: Places,
 }
 
 impl Default for Turns {
@@ -43,7 +43,7 @@ impl Default for Turns {
         Self {
             pieces: Arc::new(Semaphore::new(PIECES)),
             trees: Arc::new(Semaphore::new(TREES)),
-            tars: Arc::new(Semaphore::new(TARS)),
+            tars: Places::new(TARS, "other directories are being packed or unpacked"),
         }
     }
 }
@@ -68,11 +68,6 @@ impl Turns {
             work()
         });
         done.await.unwrap_or_else(|_| Err(defect()))
-    }
-
-    async fn tar(&self, api: &Api) -> Result<OwnedSemaphorePermit, Failure> {
-        let busy = "other directories are being packed or unpacked";
-        turn(&self.tars, api.settings.request_time, busy).await
     }
 }
 

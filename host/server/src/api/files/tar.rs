@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Extension, Path, Request, State};
 use axum::http::{Method, header};
 use axum::response::{IntoResponse, Response};
 use bytes::{Buf, Bytes};
@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 
 use super::unpack::Unpacked;
 use super::{At, defect, pack, unpack};
+use crate::KeyId;
 use crate::api::Api;
 use crate::body::{Chunks, Query};
 use crate::error::Failure;
@@ -34,6 +35,7 @@ const PIECE: usize = 64 * 1024;
     responses((status = 200, body = Vec<u8>, content_type = "application/x-tar")))]
 pub(in crate::api) async fn read(
     State(api): State<Arc<Api>>,
+    Extension(key): Extension<KeyId>,
     Path(id): Path<String>,
     Query(At { path }): Query<At>,
     method: Method,
@@ -46,7 +48,7 @@ pub(in crate::api) async fn read(
         return Ok((head, ()).into_response());
     }
     let files = api.sandbox(&id)?.workspace().clone();
-    let turn = api.files.tar(&api).await?;
+    let place = api.files.tars.take(key, api.settings.request_time).await?;
     let (sender, mut receiver) = channel(QUEUE);
     let outlet = Outlet {
         sender,
@@ -54,7 +56,7 @@ pub(in crate::api) async fn read(
         runtime: Handle::current(),
     };
     let packing = tokio::task::spawn_blocking(move || {
-        let _turn = turn;
+        let _place = place;
         pack::pack(&files, &path, first, outlet)
     });
     // So is what goes wrong before anything was sent.
@@ -115,19 +117,20 @@ impl Write for Outlet {
     request_body(content = Vec<u8>, content_type = "application/x-tar"), responses((status = 200, body = Unpacked)))]
 pub(in crate::api) async fn write(
     State(api): State<Arc<Api>>,
+    Extension(key): Extension<KeyId>,
     Path(id): Path<String>,
     Query(At { path }): Query<At>,
     request: Request,
 ) -> Result<axum::Json<Unpacked>, Failure> {
     let files = api.sandbox(&id)?.workspace().clone();
-    let turn = api.files.tar(&api).await?;
+    let place = api.files.tars.take(key, api.settings.request_time).await?;
     let (sender, receiver) = channel(QUEUE);
     let inlet = Inlet {
         receiver,
         piece: Bytes::new(),
     };
     let unpacking = tokio::task::spawn_blocking(move || {
-        let _turn = turn;
+        let _place = place;
         unpack::unpack(&files, &path, inlet)
     });
     let mut body = Chunks::of(request, &api);

@@ -1,0 +1,109 @@
+//! Places at what is done by few at one time, in the order of asking. One key has at most half of them, so that no key
+//! makes all others wait.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use palisade::Kind;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::KeyId;
+use crate::error::Failure;
+
+/// Keys which are known at most, before those that hold and want nothing are forgotten.
+const KEYS: usize = 64;
+
+pub(crate) struct Places {
+    all: Arc<Semaphore>,
+    of_key: usize,
+    keys: Mutex<HashMap<KeyId, Weak<Semaphore>>>,
+    /// What the others do, for who waited in vain.
+    busy: &'static str,
+}
+
+/// A place, until it is dropped.
+pub(crate) struct Place {
+    _of_key: OwnedSemaphorePermit,
+    _of_all: OwnedSemaphorePermit,
+}
+
+impl Places {
+    pub(crate) fn new(count: usize, busy: &'static str) -> Self {
+        Self {
+            all: Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS))),
+            of_key: count.div_ceil(2).min(Semaphore::MAX_PERMITS),
+            keys: Mutex::default(),
+            busy,
+        }
+    }
+
+    /// # Errors
+    /// [`Kind::Unavailable`] where there is none in the time of `patience`.
+    pub(crate) async fn take(&self, key: KeyId, patience: Duration) -> Result<Place, Failure> {
+        let own = self.own(key);
+        let place = async {
+            Place {
+                _of_key: permit(own).await,
+                _of_all: permit(Arc::clone(&self.all)).await,
+            }
+        };
+        let busy = |_| Failure::of(Kind::Unavailable, format!("{}: try again", self.busy));
+        tokio::time::timeout(patience, place).await.map_err(busy)
+    }
+
+    /// The part of one key. It is there as long as somebody holds a place of it, or waits for one.
+    fn own(&self, key: KeyId) -> Arc<Semaphore> {
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = keys.get(&key).and_then(Weak::upgrade) {
+            return own;
+        }
+        if keys.len() >= KEYS {
+            keys.retain(|_, own| own.strong_count() > 0);
+        }
+        let own = Arc::new(Semaphore::new(self.of_key));
+        keys.insert(key, Arc::downgrade(&own));
+        own
+    }
+
+    #[cfg(test)]
+    pub(crate) fn free(&self) -> usize {
+        self.all.available_permits()
+    }
+}
+
+async fn permit(places: Arc<Semaphore>) -> OwnedSemaphorePermit {
+    let permit = places.acquire_owned().await;
+    permit.expect("nobody closes the semaphore")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOON: Duration = Duration::from_millis(10);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_has_half_of_the_places_and_leaves_the_others() {
+        let (one, other) = (KeyId::random(), KeyId::random());
+        let places = Places::new(4, "others are busy");
+        let held = [places.take(one, SOON).await, places.take(one, SOON).await];
+        let refused = places.take(one, SOON).await.map(drop).unwrap_err();
+        assert_eq!(refused.into_body(None).kind, "unavailable");
+        let others = [places.take(other, SOON).await, places.take(other, SOON).await];
+        assert_eq!(places.free(), 0);
+        drop(held);
+        assert!(places.take(one, SOON).await.is_ok());
+        drop(others);
+        assert_eq!(places.free(), 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_place_is_for_anyone_and_keys_are_forgotten() {
+        let places = Places::new(1, "others are busy");
+        for _ in 0..10 * KEYS {
+            places.take(KeyId::random(), SOON).await.map(drop).unwrap();
+        }
+        assert!(places.keys.lock().unwrap().len() <= KEYS);
+    }
+}
