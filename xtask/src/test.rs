@@ -6,10 +6,14 @@ use std::process::Command;
 use anyhow::Result;
 use clap::Args;
 
+use crate::toolchain::schemathesis;
 use crate::{command, guests, paths, progress};
 
 /// Tests that cannot run on this machine append a line to the file named here; see `palisade_guests::skip`.
 const SKIPPED: &str = "PALISADE_SKIPPED";
+
+/// The folder with Schemathesis, which a test of the server runs.
+const SCHEMATHESIS: &str = "PALISADE_SCHEMATHESIS";
 
 #[derive(Args, Default)]
 pub(crate) struct Options {
@@ -52,6 +56,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         .args((!chooses_packages).then_some("--workspace"))
         .args(&options.arguments);
     test.env("PALISADE_GUESTS", paths::guests()).env(SKIPPED, &skipped);
+    test.env(SCHEMATHESIS, schemathesis::ensure()?);
     let mut outcome = command::foreground(&mut test);
     if outcome.is_ok() && options.arguments.is_empty() {
         let mut tools = command::cargo();

@@ -9,6 +9,7 @@ mod debian;
 mod node;
 mod pip;
 mod rustup;
+pub(crate) mod schemathesis;
 pub(crate) mod wasm_tools;
 pub(crate) mod zig;
 

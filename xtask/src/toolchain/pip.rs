@@ -11,6 +11,11 @@ use crate::{command, lock};
 /// Installs this version of `package`, without what it depends on, as `folder`, which appears whole or not at all.
 /// A folder which exists is taken as it is.
 pub(super) fn install(package: &str, version: &str, folder: &Path) -> Result<()> {
+    install_all(package, &[&format!("{package}=={version}")], folder)
+}
+
+/// The same of all `pins`, each a package with its version, for `package`, which is one of them.
+pub(super) fn install_all(package: &str, pins: &[&str], folder: &Path) -> Result<()> {
     if folder.exists() {
         return Ok(());
     }
@@ -31,8 +36,8 @@ pub(super) fn install(package: &str, version: &str, folder: &Path) -> Result<()>
         "--target",
     ])
     .arg(&unpacked)
-    .arg(format!("{package}=={version}"));
-    command::step(&format!("fetch {package} {version}"), &mut pip)?;
+    .args(pins);
+    command::step(&format!("fetch {package}"), &mut pip)?;
     fs::rename(&unpacked, folder).with_context(|| format!("cannot create {}", folder.display()))?;
     remove(&temporary)
 }

@@ -70,7 +70,6 @@ pub(super) struct SessionBody {
     tool: String,
     idle_seconds: u32,
     /// How it ended, as of a call; `null` where it has not, or could not begin.
-    #[schema(value_type = Object)]
     ending: Value,
     /// Why it could not begin; `null` where it did.
     error: Option<ErrorBody>,

@@ -29,7 +29,11 @@ const ROUTES: &[(&str, &str, Option<Role>)] = &[
     ("GET", "/v1/sandboxes/{id}/sessions", Some(Role::Reader)),
     ("POST", "/v1/sandboxes/{id}/sessions", Some(Role::Operator)),
     ("GET", "/v1/sandboxes/{id}/sessions/{session}", Some(Role::Reader)),
-    ("POST", "/v1/sandboxes/{id}/sessions/{session}/call", Some(Role::Operator)),
+    (
+        "POST",
+        "/v1/sandboxes/{id}/sessions/{session}/call",
+        Some(Role::Operator),
+    ),
     ("DELETE", "/v1/sandboxes/{id}/sessions/{session}", Some(Role::Operator)),
     ("POST", "/v1/sandboxes/{id}/call", Some(Role::Operator)),
     ("POST", "/v1/sandboxes/{id}/calls", Some(Role::Operator)),

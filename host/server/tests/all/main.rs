@@ -10,4 +10,5 @@ mod events;
 mod files;
 mod processes;
 mod sandboxes;
+mod schemathesis;
 mod sessions;

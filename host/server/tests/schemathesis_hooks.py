@@ -1,0 +1,8 @@
+"""How the bodies are written which are not JSON: as the bytes that they are."""
+
+import schemathesis
+
+
+@schemathesis.serializer("application/wasm", "application/x-tar")
+def raw(context, value):
+    return value if isinstance(value, bytes) else str(value).encode()
