@@ -17,3 +17,4 @@ mod scripts;
 mod sessions;
 mod shipped;
 mod tools;
+mod totals;

@@ -13,7 +13,7 @@ use crate::backend::wasm::{self, Compiling, Wasm};
 use crate::events::{Bus, Event, Events};
 use crate::sandbox::Sandbox;
 use crate::state_dir::StateDir;
-use crate::{Error, Kind, Result, SandboxId, SandboxSpec, Tools};
+use crate::{Error, Instances, Kind, Result, SandboxId, SandboxSpec, Tools, Totals};
 
 /// Settings of a [`Host`].
 #[derive(Debug, Clone)]
@@ -74,7 +74,14 @@ pub(crate) struct Inner {
     tools: Tools,
     bus: Bus,
     max_sandboxes: usize,
-    sandboxes: Mutex<HashMap<SandboxId, Sandbox>>,
+    sandboxes: Mutex<Sandboxes>,
+}
+
+#[derive(Default)]
+struct Sandboxes {
+    live: HashMap<SandboxId, Sandbox>,
+    /// What those used which are gone, and what was refused before there was one.
+    gone: Totals,
 }
 
 impl Host {
@@ -130,6 +137,8 @@ impl Host {
     pub fn admit(&self, spec: &SandboxSpec) -> Result<Admission> {
         admission::admit(spec, self.inner.state.path()).inspect_err(|error| {
             if error.kind() == Kind::Denied {
+                let denials = error.denials().len() as u64;
+                self.inner.sandboxes().gone.note_refusals(denials, &[]);
                 self.inner.bus.publish(|| Event::RequestDenied {
                     sandbox: None,
                     denials: error.denials().to_vec(),
@@ -153,13 +162,14 @@ impl Host {
         )?;
         {
             let mut sandboxes = self.inner.sandboxes();
-            if sandboxes.len() >= self.inner.max_sandboxes {
+            let count = sandboxes.live.len();
+            if count >= self.inner.max_sandboxes {
                 return Err(Error::new(
                     Kind::Exhausted,
-                    format!("there are {} sandboxes, as many as this host takes", sandboxes.len()),
+                    format!("there are {count} sandboxes, as many as this host takes"),
                 ));
             }
-            sandboxes.insert(id, sandbox.clone());
+            sandboxes.live.insert(id, sandbox.clone());
         }
         self.inner.bus.publish(|| Event::SandboxCreated { sandbox: id });
         Ok(sandbox)
@@ -170,13 +180,28 @@ impl Host {
     /// # Errors
     /// [`Kind::NotFound`].
     pub fn sandbox(&self, id: SandboxId) -> Result<Sandbox> {
-        let found = self.inner.sandboxes().get(&id).cloned();
+        let found = self.inner.sandboxes().live.get(&id).cloned();
         found.ok_or_else(|| Error::new(Kind::NotFound, format!("no sandbox {id}")))
     }
 
     /// Every sandbox, in no order.
     pub fn sandboxes(&self) -> Vec<Sandbox> {
-        self.inner.sandboxes().values().cloned().collect()
+        self.inner.sandboxes().live.values().cloned().collect()
+    }
+
+    /// What it has used since it was opened, by sandboxes which are gone too.
+    pub fn totals(&self) -> Totals {
+        let sandboxes = self.inner.sandboxes();
+        let mut totals = sandboxes.gone;
+        for sandbox in sandboxes.live.values() {
+            totals.add(&sandbox.totals());
+        }
+        totals
+    }
+
+    /// How full the fullest of its pools of instances is; `None` where it has none.
+    pub fn instances(&self) -> Option<Instances> {
+        self.inner.backend.instances()
     }
 
     /// The tools of this host.
@@ -205,17 +230,20 @@ impl Inner {
     }
 
     pub(crate) fn forget(&self, id: SandboxId) {
-        self.sandboxes().remove(&id);
+        let mut sandboxes = self.sandboxes();
+        if let Some(sandbox) = sandboxes.live.remove(&id) {
+            sandboxes.gone.add(&sandbox.totals());
+        }
     }
 
-    fn sandboxes(&self) -> MutexGuard<'_, HashMap<SandboxId, Sandbox>> {
+    fn sandboxes(&self) -> MutexGuard<'_, Sandboxes> {
         self.sandboxes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        for sandbox in self.sandboxes().values() {
+        for sandbox in self.sandboxes().live.values() {
             sandbox.kill_all();
         }
     }

@@ -31,6 +31,7 @@
 //! | [`Session`] | an instance of a tool which is kept between calls |
 //! | [`Plugin`] | a component which is called with Rust's own types, and may call functions of yours |
 //! | [`Outcome`] | how a program or call ended, what it used, what it was refused |
+//! | [`Totals`] | what all programs and calls of a sandbox, or of the host, have used |
 //!
 //! A guest which misbehaves is an [`Outcome`]. An [`Error`] is the caller's or the host's doing.
 //!
@@ -66,6 +67,7 @@ mod supervise;
 pub mod testing;
 mod text;
 mod tool;
+mod totals;
 mod workspace;
 
 /// The engine, for the bindings of plug-ins: `bindgen!` with `wasmtime_crate: palisade::wasmtime`.
@@ -75,6 +77,7 @@ pub use wasmtime;
 pub use palisade_policy as policy;
 
 pub use admission::Admission;
+pub use backend::Instances;
 pub use backend::wasm::plugin::{Plugin, PluginState, Working};
 pub use backend::wasm::{COMPILE_PROGRAM, compile_program};
 pub use error::{Error, Kind, Result};
@@ -83,7 +86,7 @@ pub use host::{Host, HostConfig};
 pub use ids::{ProcessId, SandboxId};
 pub use lifecycle::State;
 pub use limits::Limit;
-pub use outcome::{Ending, Outcome, Usage};
+pub use outcome::{Ending, EndingKind, Outcome, Usage};
 pub use process::Process;
 pub use program::{Format, Program};
 pub use sandbox::{Sandbox, SandboxUsage};
@@ -91,4 +94,5 @@ pub use session::Session;
 pub use spec::{Call, Command, MountSpec, SandboxSpec};
 pub use stdio::{Device, Output, PipeReader, Stdin};
 pub use tool::{Bytes, Description, Function, Skipped, Tool, ToolEntry, Tools};
+pub use totals::Totals;
 pub use workspace::{ChangedInode, DirEntry, HostFile, Kind as FileKind, Metadata, NewFile, Workspace};

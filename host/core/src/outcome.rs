@@ -30,7 +30,7 @@ pub struct Outcome {
 impl Outcome {
     /// Whether the program ended by itself with code 0, or the function returned without an error.
     pub fn is_success(&self) -> bool {
-        matches!(self.ending, Ending::Exited(0) | Ending::Returned)
+        self.ending.kind() == EndingKind::Success
     }
 }
 
@@ -49,6 +49,46 @@ pub enum Ending {
     LimitReached(Limit),
     /// Because somebody ended it: a kill, or its sandbox's stop.
     Killed,
+}
+
+/// How a program ended, without what is told of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EndingKind {
+    /// By itself with code 0, or by returning without an error.
+    Success,
+    /// By itself with another code, or by returning an error.
+    Failure,
+    /// By a trap.
+    Trapped,
+    /// By a limit.
+    LimitReached,
+    /// By somebody.
+    Killed,
+}
+
+impl EndingKind {
+    /// Each of them.
+    pub const ALL: [Self; 5] = [
+        Self::Success,
+        Self::Failure,
+        Self::Trapped,
+        Self::LimitReached,
+        Self::Killed,
+    ];
+}
+
+impl Ending {
+    /// Which kind of ending it is.
+    pub fn kind(&self) -> EndingKind {
+        match self {
+            Self::Exited(0) | Self::Returned => EndingKind::Success,
+            Self::Exited(_) | Self::Failed => EndingKind::Failure,
+            Self::Trapped(_) => EndingKind::Trapped,
+            Self::LimitReached(_) => EndingKind::LimitReached,
+            Self::Killed => EndingKind::Killed,
+        }
+    }
 }
 
 /// What one program used.

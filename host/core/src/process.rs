@@ -16,7 +16,7 @@ use crate::limits::Limit;
 use crate::record::Record;
 use crate::stdio::{GuestInput, PipeReader, Pipes};
 use crate::supervise::{End, Supervised};
-use crate::{Command, Ending, Error, Kind, Outcome, ProcessId, Result, Sandbox, Usage, host};
+use crate::{Command, Ending, EndingKind, Error, Kind, Outcome, ProcessId, Result, Sandbox, Usage, host};
 
 /// A program which runs on a task of its own. Dropping this leaves it running; its sandbox ends it.
 #[derive(Debug)]
@@ -89,7 +89,7 @@ pub(crate) struct Launch {
 enum Progress {
     Preparing,
     Started,
-    Finished,
+    Finished(EndingKind),
 }
 
 impl Launch {
@@ -203,6 +203,8 @@ impl Launch {
         let polled = self
             .supervised
             .poll(running, &self.record.control, self.sandbox.cpu(), context);
+        let busy = self.supervised.busy().as_nanos() as u64;
+        self.record.meter.busy_nanos.store(busy, Ordering::Relaxed);
         polled.map(|end| match end {
             End::Finished(ended) => ended,
             End::TimedOut => Ok(Ending::LimitReached(Limit::Time).into()),
@@ -230,6 +232,10 @@ impl Launch {
             stderr,
         };
         self.told = usage;
+        let denials = outcome.denials.len() as u64 + more_denials;
+        if denials > 0 || !outcome.limits_hit.is_empty() {
+            self.sandbox.note_refusals(denials, &outcome.limits_hit);
+        }
         let (sandbox, process, bus) = (self.sandbox.id(), self.process, self.host.bus());
         for denial in &outcome.denials {
             bus.publish(|| Event::GuestDenied {
@@ -264,7 +270,7 @@ impl Launch {
 
     /// The same, where nothing more comes of it.
     pub(crate) fn finish(&mut self, ended: Ended) -> Outcome {
-        self.progress = Progress::Finished;
+        self.progress = Progress::Finished(ended.ending.kind());
         let outcome = self.outcome(ended);
         self.host.bus().publish(|| Event::ProcessEnded {
             sandbox: self.sandbox.id(),
@@ -278,14 +284,18 @@ impl Launch {
 
 impl Drop for Launch {
     fn drop(&mut self) {
-        if self.progress != Progress::Finished && std::thread::panicking() {
+        if !matches!(self.progress, Progress::Finished(_)) && std::thread::panicking() {
             self.sandbox.fail();
         }
         if self.progress == Progress::Started {
             self.finish(Ending::Killed.into());
         }
         self.record.outputs.close();
-        self.sandbox.leave(self.process, self.supervised.ended());
+        let ending = match self.progress {
+            Progress::Finished(ending) => Some(ending),
+            Progress::Preparing | Progress::Started => None,
+        };
+        self.sandbox.leave(self.process, ending, self.supervised.ended());
     }
 }
 

@@ -22,7 +22,8 @@ use crate::record::Record;
 use crate::session::Session;
 use crate::workspace::{Budgets, Mount, Source};
 use crate::{
-    Call, Command, Error, Kind, Outcome, Output, Process, ProcessId, Result, SandboxId, State, Tool, Workspace, host,
+    Call, Command, EndingKind, Error, Kind, Limit, Outcome, Output, Process, ProcessId, Result, SandboxId, State, Tool,
+    Totals, Workspace, host,
 };
 
 /// Calls of a batch which are made at one time.
@@ -61,6 +62,8 @@ struct Life {
     started: u64,
     /// When the latest to end did.
     ended: Option<Instant>,
+    /// What those used which have left, and what was refused to all.
+    totals: Totals,
 }
 
 impl Life {
@@ -141,6 +144,7 @@ impl Sandbox {
                     processes: Vec::new(),
                     started: 0,
                     ended: None,
+                    totals: Totals::default(),
                 }),
                 process_ended: Notify::new(),
             }),
@@ -214,6 +218,16 @@ impl Sandbox {
             open_handles: budgets.handles.used(),
             processes: self.inner.processes.used(),
         }
+    }
+
+    /// What it has used since it was made.
+    pub fn totals(&self) -> Totals {
+        let life = self.life();
+        let mut totals = life.totals;
+        for (_, record) in &life.processes {
+            totals.add_meter(&record.meter, self.grants().metering);
+        }
+        totals
     }
 
     /// The processes which run now, the oldest first.
@@ -366,6 +380,7 @@ impl Sandbox {
     }
 
     fn tell_denials(&self, denials: &[Denial]) {
+        self.note_refusals(denials.len() as u64, &[]);
         if let (false, Some(host)) = (denials.is_empty(), self.inner.host.upgrade()) {
             host.bus().publish(|| Event::RequestDenied {
                 sandbox: Some(self.id()),
@@ -537,12 +552,21 @@ impl Sandbox {
         Ok(process)
     }
 
-    /// Takes a process out of the table, which ended at `ended` where it was begun.
-    pub(crate) fn leave(&self, process: ProcessId, ended: Option<Instant>) {
+    /// Counts what a process was refused.
+    pub(crate) fn note_refusals(&self, denials: u64, limits: &[Limit]) {
+        self.life().totals.note_refusals(denials, limits);
+    }
+
+    /// Takes a process out of the table, with how and when it ended where it had begun.
+    pub(crate) fn leave(&self, process: ProcessId, ending: Option<EndingKind>, ended: Option<Instant>) {
         let mut life = self.life();
         life.ended = life.ended.max(ended);
         if let Some(at) = life.find(process) {
-            life.processes.remove(at);
+            let (_, record) = life.processes.remove(at);
+            life.totals.add_meter(&record.meter, self.grants().metering);
+        }
+        if let Some(ending) = ending {
+            life.totals.note_end(ending);
         }
         self.inner.processes.give(1);
         if life.processes.is_empty() {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use crate::backend::{Backend, Job, Preparing, Running};
+use crate::backend::{Backend, Instances, Job, Preparing, Running};
 use crate::state_dir::StateDir;
 use crate::tool::Description;
 use crate::{Ending, Error, Host, HostConfig, Kind, Program, Result};
@@ -56,6 +56,10 @@ impl Backend for FakeBackend {
     fn describe(&self, program: Program) -> BoxFuture<'static, Result<Description>> {
         let message = format!("{:?}: nothing here can be called", program.name());
         Box::pin(async move { Err(Error::new(Kind::Unsupported, message)) })
+    }
+
+    fn instances(&self) -> Option<Instances> {
+        None
     }
 
     fn prepare(&self, job: Box<Job>) -> Preparing {

@@ -26,6 +26,18 @@ pub(crate) trait Backend: Send + Sync + 'static {
 
     /// Finds what a component offers to be called.
     fn describe(&self, program: Program) -> BoxFuture<'static, Result<Description>>;
+
+    /// How full the fullest of its pools of instances is; `None` where it has none.
+    fn instances(&self) -> Option<Instances>;
+}
+
+/// Places in a pool of instances. Each kind of engine which policies ask for has a pool of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Instances {
+    /// Those which are taken.
+    pub used: u64,
+    /// All.
+    pub most: u64,
 }
 
 /// What is done before a program starts, and does not count as its time: compiling it, say.
@@ -142,6 +154,8 @@ pub(crate) enum Told {
 /// What one process has used so far, counted as it runs, so that it is known however it ends.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
+    /// Processor time of its polls.
+    pub busy_nanos: AtomicU64,
     pub fuel: AtomicU64,
     pub peak_memory: AtomicU64,
     pub read: AtomicU64,

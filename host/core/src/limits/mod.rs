@@ -32,6 +32,19 @@ pub enum Limit {
     Handles,
 }
 
+impl Limit {
+    /// Each of them.
+    pub const ALL: [Self; 7] = [
+        Self::Memory,
+        Self::Fuel,
+        Self::Time,
+        Self::Output,
+        Self::Disk,
+        Self::Files,
+        Self::Handles,
+    ];
+}
+
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

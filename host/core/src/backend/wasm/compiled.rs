@@ -11,7 +11,7 @@ use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, InstancePre, Linker};
 use wasmtime_wasi::p2::bindings::CommandPre;
 
-use super::engine::Variant;
+use super::engine::{Engines, Variant};
 use super::functions::Functions;
 use super::workshop::{Workshop, refuse};
 use super::{Run, p1, p2};
@@ -200,6 +200,10 @@ impl Programs {
             workshop: Arc::new(workshop),
             known: Mutex::default(),
         }
+    }
+
+    pub(super) fn engines(&self) -> &Engines {
+        self.workshop.engines()
     }
 
     /// The program, where it is ready.

@@ -9,7 +9,7 @@ use wasmtime::{Config, Enabled, EngineWeak, InstanceAllocationStrategy, Linker, 
 
 use super::limiter::{MAX_INSTANCES, MAX_MEMORIES, MAX_TABLES};
 use super::{p1, p2};
-use crate::{Error, Kind, Result};
+use crate::{Error, Instances, Kind, Result};
 
 /// How often a running guest comes back to its supervisor.
 const TICK: Duration = Duration::from_millis(10);
@@ -96,6 +96,17 @@ impl Engines {
             start_ticking(slot.get().expect("it was set above").wasmtime.weak())?;
         }
         Ok(slot.get().expect("it is set by now"))
+    }
+
+    /// How full the fullest pool is, of instances of components or of memories.
+    pub(crate) fn instances(&self) -> Instances {
+        let pools = self.made.iter().filter_map(OnceLock::get);
+        let pools = pools.filter_map(|engine| engine.wasmtime.pooling_allocator_metrics());
+        let used = pools.map(|pool| pool.component_instances().max(pool.memories() as u64));
+        Instances {
+            used: used.max().unwrap_or(0),
+            most: self.max_instances.into(),
+        }
     }
 }
 

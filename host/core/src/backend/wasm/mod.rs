@@ -34,7 +34,7 @@ use self::compiled::{Compiled, Programs};
 use self::engine::{Engines, Variant};
 pub(crate) use self::workshop::Compiling;
 use self::workshop::Workshop;
-use crate::backend::{Backend, Ended, Job, Meter, Preparing, Running, Stop, Work};
+use crate::backend::{Backend, Ended, Instances, Job, Meter, Preparing, Running, Stop, Work};
 use crate::limits::{Limit, Refusals};
 use crate::stdio::Outputs;
 use crate::text::shown;
@@ -106,6 +106,10 @@ impl Backend for Wasm {
             }
             start(compiled, work, job)
         }))
+    }
+
+    fn instances(&self) -> Option<Instances> {
+        Some(self.programs.engines().instances())
     }
 
     fn describe(&self, program: Program) -> BoxFuture<'static, Result<Description>> {

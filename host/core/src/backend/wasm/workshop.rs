@@ -78,6 +78,10 @@ impl Workshop {
         }
     }
 
+    pub(super) fn engines(&self) -> &Engines {
+        &self.engines
+    }
+
     /// How much native code is kept ready in memory: as much as on disk, so that what is unlinked there and still
     /// mapped here is bounded.
     pub(super) fn max_ready_bytes(&self) -> u64 {
