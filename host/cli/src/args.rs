@@ -60,7 +60,7 @@ Examples:
   palisade key create --role operator && palisade serve --listen 0.0.0.0:7010
 
 What each path takes and gives is at /v1/openapi.json. Each request is a line on standard error; the environment variable
-PALISADE_LOG=warn leaves only warnings.";
+PALISADE_LOG=warn leaves only warnings. With --json these lines are JSON too.";
 
 /// Runs WebAssembly programs in sandboxes: nothing is reachable but what is granted, and everything has a limit.
 #[derive(Debug, Parser)]

@@ -44,10 +44,10 @@ fn main() -> ExitCode {
         Err(error) => std::process::exit(i32::from(report_usage(&error))),
     };
     let format = arguments.globals.format();
-    start_log(match arguments.action {
-        Action::Serve(_) => "warn,palisade_server=info",
-        _ => "warn",
-    });
+    match arguments.action {
+        Action::Serve(_) => start_log("warn,palisade_server=info", format),
+        _ => start_log("warn", Format::Text),
+    }
     raise_open_files();
     let code = act(arguments, format).unwrap_or_else(|failure| failure.report(format));
     // Not by returning: a thread may be blocked in reading the terminal.
@@ -116,8 +116,9 @@ fn block_on_with(threads: usize, work: impl Future<Output = Result<u8, Failure>>
     result
 }
 
-/// What `default` filters goes to standard error; `PALISADE_LOG` asks for more or less, as `RUST_LOG` does elsewhere.
-fn start_log(default: &str) {
+/// What `default` filters goes to standard error; `PALISADE_LOG` asks for more or less, as `RUST_LOG` does elsewhere. As
+/// JSON each line is one object.
+fn start_log(default: &str, format: Format) {
     let asked = std::env::var("PALISADE_LOG").unwrap_or_default();
     let filter = match EnvFilter::try_new(if asked.is_empty() { default } else { &asked }) {
         Ok(filter) => filter,
@@ -126,11 +127,14 @@ fn start_log(default: &str) {
             EnvFilter::new(default)
         }
     };
-    tracing_subscriber::fmt()
+    let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(false)
-        .with_writer(stderr)
-        .init();
+        .with_writer(stderr);
+    match format {
+        Format::Text => log.init(),
+        Format::Json => log.json().flatten_event(true).init(),
+    }
 }
 
 /// Sandboxes hold files open, so the soft limit goes up to the hard one. `doctor` tells where that is too low.

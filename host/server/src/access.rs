@@ -40,6 +40,16 @@ pub(crate) struct Rule {
     time: Time,
 }
 
+impl Rule {
+    pub(crate) fn method(&self) -> &Method {
+        &self.method
+    }
+
+    pub(crate) fn path(&self) -> &'static str {
+        self.path
+    }
+}
+
 const fn rule(method: Method, path: &'static str, who: Who, time: Time) -> Rule {
     Rule {
         method,
@@ -69,12 +79,15 @@ pub(crate) const TABLE: &[Rule] = &[
     rule(Method::GET, "/healthz", Who::Anyone, Time::Setting),
     rule(Method::GET, "/readyz", Who::Anyone, Time::Setting),
     rule(Method::GET, "/v1/openapi.json", Who::Anyone, Time::Setting),
+    rule(Method::GET, "/metrics", READER, Time::Setting),
+    rule(Method::GET, "/v1/usage", READER, Time::Setting),
     rule(Method::GET, "/v1/policies", READER, Time::Setting),
     rule(Method::GET, "/v1/sandboxes", READER, Time::Setting),
     rule(Method::POST, "/v1/sandboxes", OPERATOR, Time::Setting),
     rule(Method::GET, "/v1/sandboxes/{id}", READER, Time::Setting),
     rule(Method::PATCH, "/v1/sandboxes/{id}", OPERATOR, Time::Setting),
     rule(Method::DELETE, "/v1/sandboxes/{id}", OPERATOR, Time::Setting),
+    rule(Method::GET, "/v1/sandboxes/{id}/usage", READER, Time::Setting),
     rule(Method::POST, "/v1/sandboxes/{id}/suspend", OPERATOR, Time::Setting),
     rule(Method::POST, "/v1/sandboxes/{id}/resume", OPERATOR, Time::Setting),
     rule(Method::POST, "/v1/sandboxes/{id}/stop", OPERATOR, Time::Setting),
@@ -155,9 +168,18 @@ pub(crate) const TABLE: &[Rule] = &[
 ];
 
 fn find<'a>(table: &'a [Rule], method: &Method, path: &str) -> Option<&'a Rule> {
+    Some(&table[place(table, method, path)?])
+}
+
+fn place(table: &[Rule], method: &Method, path: &str) -> Option<usize> {
     // Where GET is answered, HEAD is.
     let method = if method == Method::HEAD { &Method::GET } else { method };
-    table.iter().find(|rule| rule.method == method && rule.path == path)
+    table.iter().position(|rule| rule.method == method && rule.path == path)
+}
+
+/// The place of a route in the [`TABLE`].
+pub(crate) fn place_of(method: &Method, path: &str) -> Option<usize> {
+    place(TABLE, method, path)
 }
 
 /// Compares the table with the routes which there are.

@@ -4,15 +4,16 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use palisade::Kind;
 
-use crate::KeyId;
 use crate::error::Failure;
+use crate::requests::Requests;
+use crate::{KeyId, access};
 
 /// Whose key a request has, once [`guard`](crate::access::guard) knows it.
 #[derive(Debug, Clone, Default)]
@@ -25,7 +26,7 @@ impl Asker {
     }
 }
 
-/// The line of a request in the log. Dropping it writes it, with its answer or when the connection ended before that.
+/// The line of a request in the log, and in the figures. Dropping it writes it, with its answer or when the connection ended before that.
 struct Line {
     id: String,
     method: Method,
@@ -33,10 +34,11 @@ struct Line {
     started: Instant,
     asker: Asker,
     status: Option<StatusCode>,
+    requests: Arc<Requests>,
 }
 
 impl Line {
-    fn of(request: &Request) -> Self {
+    fn of(request: &Request, requests: Arc<Requests>) -> Self {
         Self {
             id: format!("{:016x}", rand::random::<u64>()),
             method: request.method().clone(),
@@ -44,18 +46,22 @@ impl Line {
             started: Instant::now(),
             asker: Asker::default(),
             status: None,
+            requests,
         }
     }
 }
 
 impl Drop for Line {
     fn drop(&mut self) {
+        let (took, route) = (self.started.elapsed(), self.route.as_ref().map(MatchedPath::as_str));
+        let place = route.and_then(|route| access::place_of(&self.method, route));
+        self.requests.note(place, self.status, took);
         tracing::info!(
             request = self.id,
             method = %self.method,
-            route = self.route.as_ref().map_or("none", MatchedPath::as_str),
+            route = route.unwrap_or("none"),
             status = self.status.map(|status| status.as_u16()),
-            milliseconds = self.started.elapsed().as_millis() as u64,
+            milliseconds = took.as_millis() as u64,
             key = self.asker.0.get().map(tracing::field::display),
             "{}",
             if self.status.is_some() { "answered" } else { "its connection ended before its answer" }
@@ -65,8 +71,8 @@ impl Drop for Line {
 
 /// Attends to a request from its head to that of its answer. The id is never one which a client gave. An answer to a
 /// request without a good key is the last on its connection.
-pub(crate) async fn attend(mut request: Request, next: Next) -> Response {
-    let mut line = Line::of(&request);
+pub(crate) async fn attend(State(requests): State<Arc<Requests>>, mut request: Request, next: Next) -> Response {
+    let mut line = Line::of(&request, requests);
     request.extensions_mut().insert(line.asker.clone());
     let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
     let mut response = answered.unwrap_or_else(|_| {
@@ -92,7 +98,7 @@ mod tests {
     use std::sync::Mutex;
 
     use axum::body::Body;
-    use axum::middleware::from_fn;
+    use axum::middleware::from_fn_with_state;
     use axum::routing::get;
     use axum::{Extension, Router};
     use futures_util::future::pending;
@@ -105,7 +111,9 @@ mod tests {
     #[tokio::test]
     async fn a_handler_which_panics_is_an_answer_that_tells_nothing_of_it() {
         let defect = async || -> &'static str { panic!("secret") };
-        let router = Router::new().route("/", get(defect)).layer(from_fn(attend));
+        let router = Router::new()
+            .route("/", get(defect))
+            .layer(from_fn_with_state(Arc::default(), attend));
         let response = router.oneshot(Request::new(Body::empty())).await.unwrap();
         assert_eq!(response.status(), 500);
         let id = response.headers()["x-request-id"].to_str().unwrap().to_owned();
@@ -140,7 +148,9 @@ mod tests {
             asker.set(key);
             pending::<()>().await;
         };
-        let router = Router::new().route("/", get(waits)).layer(from_fn(attend));
+        let router = Router::new()
+            .route("/", get(waits))
+            .layer(from_fn_with_state(Arc::default(), attend));
         let answer = router.oneshot(Request::new(Body::empty())).now_or_never();
         assert!(answer.is_none(), "{answer:?}");
         let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use palisade::Kind;
 use utoipa::OpenApi as _;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -80,6 +80,6 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
         .method_not_allowed_fallback(async || Failure::new(Cause::NoSuchMethod, "the path does not have this method"))
         .layer(from_fn_with_state(Arc::clone(&api), access::guard))
         .layer(from_fn_with_state(Arc::clone(&api), loopback::guard))
-        .layer(from_fn(attend::attend))
+        .layer(from_fn_with_state(Arc::clone(&api.requests), attend::attend))
         .with_state(api)
 }

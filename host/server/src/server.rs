@@ -18,7 +18,8 @@ use crate::api::Api;
 use crate::loopback::Reach;
 use crate::seldom::Seldom;
 use crate::socket::Client;
-use crate::{Keys, Settings, access, router, socket};
+use crate::tally::Tally;
+use crate::{Keys, Settings, access, history, router, socket};
 
 /// The largest head of a request, in bytes.
 const MAX_HEAD: usize = 64 * 1024;
@@ -61,13 +62,17 @@ impl Server {
         };
         socket::prepare(&listener, settings.write_time)?;
         let shutdown_time = settings.shutdown_time;
-        let mut connections = Connections::new(&settings);
         let (close, closing) = watch::channel(false);
         let api = Arc::new(Api::new(host, keys, settings, reach, closing));
-        let mut lives = JoinSet::new();
+        let mut connections = Connections::new(&api);
+        let mut keepers = JoinSet::new();
         let known = Arc::downgrade(&api);
         let forget = move |id| known.upgrade().into_iter().for_each(|api| api.forget(id));
-        lives.spawn(api.lives.clone().keep(api.host.clone(), forget));
+        keepers.spawn(api.lives.clone().keep(api.host.clone(), forget));
+        keepers.spawn({
+            let api = Arc::clone(&api);
+            async move { history::keep(api.host.clone(), &api.history).await }
+        });
         let router = router::router(api);
         let mut shutdown = std::pin::pin!(shutdown);
         loop {
@@ -80,7 +85,7 @@ impl Server {
         drop(listener);
         close.send_replace(true);
         connections.end(shutdown_time).await;
-        lives.shutdown().await;
+        keepers.shutdown().await;
         Ok(())
     }
 }
@@ -90,6 +95,7 @@ struct Connections {
     builder: http1::Builder,
     write_time: Duration,
     room: Arc<Semaphore>,
+    open: Tally,
     graceful: GracefulShutdown,
     tasks: JoinSet<()>,
     /// Refusals of the machine.
@@ -100,7 +106,8 @@ struct Connections {
 type Accepted = (TcpStream, Client);
 
 impl Connections {
-    fn new(settings: &Settings) -> Self {
+    fn new(api: &Api) -> Self {
+        let settings = &api.settings;
         let mut builder = http1::Builder::new();
         builder
             .timer(TokioTimer::new())
@@ -112,6 +119,7 @@ impl Connections {
             builder,
             write_time: settings.write_time,
             room: Arc::new(Semaphore::new(settings.max_connections)),
+            open: api.connections.clone(),
             graceful: GracefulShutdown::new(),
             tasks: JoinSet::new(),
             refusals: Seldom::default(),
@@ -142,6 +150,7 @@ impl Connections {
         let service = TowerToHyperService::new(router);
         let connection = self.builder.serve_connection(stream, service);
         let connection = self.graceful.watch(connection);
+        let counted = self.open.one();
         self.tasks.spawn(async move {
             tokio::select! {
                 ended = connection => if let Err(error) = ended {
@@ -150,7 +159,7 @@ impl Connections {
                 // hyper does not notice while it has bytes which it has not come to.
                 () = client.gone() => {}
             }
-            drop(room);
+            drop((room, counted));
         });
     }
 

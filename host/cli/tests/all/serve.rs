@@ -7,7 +7,7 @@ use std::net::TcpStream;
 use std::process::{Child, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::palisade::Palisade;
 
@@ -27,7 +27,14 @@ impl Server {
         let mut line = String::new();
         let stdout = child.stdout.take().unwrap();
         BufReader::new(stdout).read_line(&mut line).unwrap();
-        let told = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
+        let told = match line.strip_prefix("serving on ") {
+            Some(text) => {
+                let (url, rest) = text.split_once(';').unwrap();
+                let key = rest.rsplit_once(" is in ").unwrap().1;
+                json!({"url": url, "local_key": key.trim_end()})
+            }
+            None => serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}")),
+        };
         Self { child, told }
     }
 
@@ -96,18 +103,74 @@ fn it_serves_those_with_a_key_until_it_is_told_to_stop() {
     assert_eq!(server.end(Signal::INT), Some(130));
 }
 
+/// What a server which is started like this logs while these requests are made, each with a key, a head and a body, and
+/// the key of its machine.
+fn log_of(args: &[&str], level: Option<&str>, requests: &[(Option<&str>, &str, &str)]) -> (String, String) {
+    let palisade = Palisade::new();
+    let mut command = palisade.command(&[&["serve", "--listen", "127.0.0.1:0"], args].concat());
+    match level {
+        Some(level) => command.env("PALISADE_LOG", level),
+        None => command.env_remove("PALISADE_LOG"),
+    };
+    let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut server = Server::of(piped.spawn().unwrap());
+    let mut stderr = server.child.stderr.take().unwrap();
+    let read = std::thread::spawn(move || {
+        let mut log = String::new();
+        stderr.read_to_string(&mut log).map(|_| log)
+    });
+    let local = server.local_key();
+    for (key, head, body) in requests {
+        server.ask(key.unwrap_or(&local), head, body);
+    }
+    server.end(Signal::TERM);
+    (read.join().unwrap().unwrap(), local)
+}
+
 #[test]
 fn each_request_has_a_line_on_standard_error() {
-    let palisade = Palisade::new();
-    let mut command = palisade.command(&["serve", "--json", "--listen", "127.0.0.1:0"]);
-    let piped = command.env_remove("PALISADE_LOG").stdout(Stdio::piped());
-    let mut server = Server::of(piped.stderr(Stdio::piped()).spawn().unwrap());
-    let mut stderr = server.child.stderr.take().unwrap();
-    assert!(server.ask("x", "GET /healthz", "").starts_with("200 "));
-    server.end(Signal::TERM);
-    let mut log = String::new();
-    stderr.read_to_string(&mut log).unwrap();
+    let (log, _) = log_of(&[], None, &[(None, "GET /healthz", "")]);
     assert!(log.contains("answered") && log.contains("route=\"/healthz\""), "{log}");
+    let (log, _) = log_of(
+        &["--json"],
+        None,
+        &[(None, "GET /v1/tools", ""), (None, "GET /healthz", "")],
+    );
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let answered = lines.iter().filter(|line| line["message"] == "answered");
+    let routes: Vec<&Value> = answered.map(|line| &line["route"]).collect();
+    assert_eq!(routes, ["/v1/tools", "/healthz"]);
+    for line in &lines {
+        assert!(line["level"].is_string() && line["timestamp"].is_string(), "{line}");
+        assert_eq!(line["request"].as_str().unwrap().len(), 16, "{line}");
+    }
+    assert_eq!(
+        (&lines[0]["status"], lines[0]["key"].as_str().unwrap().len()),
+        (&json!(200), 16)
+    );
+}
+
+#[test]
+fn no_form_of_the_log_has_keys_bodies_arguments_or_values_of_variables() {
+    let requests = [
+        (Some("hidden-key"), "GET /v1/tools", ""),
+        (None, "POST /v1/sandboxes", r#"{"env": {"LANG": "hidden-value"}}"#),
+        (None, "POST /v1/sandboxes", r#"{"hidden-name": "hidden-value"}"#),
+        (None, "POST /v1/sandboxes", "hidden-body"),
+        (
+            None,
+            "POST /v1/sandboxes/0123456789abcdef/call",
+            r#"{"tool": "hidden-tool", "arguments": {"a": "hidden"}}"#,
+        ),
+        (None, "GET /v1/sandboxes/hidden-path?hidden=query", ""),
+        (None, "GET /v1/tools/hidden-path", ""),
+    ];
+    for args in [&[][..], &["--json"]] {
+        let (log, local) = log_of(args, Some("debug"), &requests);
+        assert!(log.matches("answered").count() >= requests.len(), "{log}");
+        let secret = local.rsplit_once('_').unwrap().1;
+        assert!(!log.contains("hidden") && !log.contains(secret), "{log}");
+    }
 }
 
 #[test]

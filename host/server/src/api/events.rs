@@ -21,6 +21,7 @@ use super::Api;
 use crate::body::Query;
 use crate::error::Failure;
 use crate::outcome::{ending_json, usage_json};
+use crate::tally::One;
 
 /// Entries which are taken from the log at one time.
 const BATCH: usize = 64;
@@ -79,6 +80,7 @@ fn follow(
         })?,
     };
     let follower = Follower {
+        _counted: log.followers().one(),
         log,
         after,
         only,
@@ -94,6 +96,7 @@ fn follow(
 
 /// One client's place in the log.
 struct Follower {
+    _counted: One,
     log: Arc<Log>,
     after: Position,
     only: Option<SandboxId>,

@@ -4,12 +4,14 @@ mod calls;
 mod events;
 mod files;
 mod idempotency;
+mod metrics;
 mod policies;
 mod processes;
 mod sandboxes;
 mod sessions;
 mod streams;
 mod tools;
+mod usage;
 
 use std::sync::{Arc, OnceLock};
 
@@ -27,11 +29,14 @@ use self::sessions::Sessions;
 use crate::answer::Turns;
 use crate::askers::Askers;
 use crate::error::Failure;
+use crate::history::History;
 use crate::lives::Lives;
 use crate::loopback::Reach;
 use crate::places::Places;
 use crate::processes::Processes;
+use crate::requests::Requests;
 use crate::seldom::Seldom;
+use crate::tally::Tally;
 use crate::{Keys, Settings, router};
 
 /// Components which are taken in at one time; others wait.
@@ -47,6 +52,9 @@ pub(crate) struct Api {
     pub reach: Reach,
     pub askers: Askers,
     pub lives: Lives,
+    pub connections: Tally,
+    pub requests: Arc<Requests>,
+    pub history: History,
     turns: Turns,
     uploads: Places,
     processes: Processes,
@@ -73,6 +81,9 @@ impl Api {
         let document = serde_json::to_vec(&router::document()).expect("the document has no maps but those by name");
         Self {
             askers: Askers::new(settings.max_connections),
+            connections: Tally::default(),
+            requests: Arc::default(),
+            history: History::default(),
             turns: Turns::new(&settings),
             host,
             keys,
@@ -116,6 +127,9 @@ pub(crate) fn add_to(router: OpenApiRouter<Arc<Api>>) -> OpenApiRouter<Arc<Api>>
         .routes(routes!(live))
         .routes(routes!(ready))
         .routes(routes!(document))
+        .routes(routes!(metrics::show))
+        .routes(routes!(usage::all))
+        .routes(routes!(usage::of_sandbox))
         .routes(routes!(policies::list))
         .routes(routes!(sandboxes::list, sandboxes::create))
         .routes(routes!(sandboxes::show, sandboxes::change, sandboxes::destroy))

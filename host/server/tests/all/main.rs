@@ -12,3 +12,4 @@ mod processes;
 mod sandboxes;
 mod schemathesis;
 mod sessions;
+mod usage;

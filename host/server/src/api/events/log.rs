@@ -3,10 +3,13 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use palisade::{Delivery, Events, SandboxId};
 use tokio::sync::watch;
+
+use crate::tally::Tally;
 
 /// Events which are kept.
 const MOST: usize = 4_096;
@@ -76,6 +79,9 @@ pub(in crate::api) struct Log {
     kept: Mutex<Kept>,
     /// The number of the latest one; `None` once no more will come.
     latest: watch::Sender<Option<u64>>,
+    followers: Tally,
+    /// Events which came while it was too far behind.
+    lost: AtomicU64,
 }
 
 #[derive(Default)]
@@ -92,6 +98,8 @@ impl Log {
             run: rand::random(),
             kept: Mutex::default(),
             latest: watch::Sender::new(Some(0)),
+            followers: Tally::default(),
+            lost: AtomicU64::new(0),
         }
     }
 
@@ -133,11 +141,22 @@ impl Log {
 
     /// Counts events which were lost: what came before them is of no use to who has to be told of that.
     fn skip(&self, count: u64) {
+        self.lost.fetch_add(count, Ordering::Relaxed);
         let mut kept = self.kept();
         kept.entries.clear();
         kept.bytes = 0;
         kept.last += count;
         self.latest.send_replace(Some(kept.last));
+    }
+
+    /// Those who read it.
+    pub(in crate::api) fn followers(&self) -> &Tally {
+        &self.followers
+    }
+
+    /// How many events it could not keep.
+    pub(in crate::api) fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
     }
 
     /// After all that has happened.
@@ -241,6 +260,7 @@ mod tests {
         let read = log.read(start, 10).await.unwrap();
         let missed = read.missed.unwrap();
         assert_eq!((missed.count, missed.upto), (Some(MOST as u64 + 12), log.end()));
+        assert_eq!(log.lost(), 7);
         let other = Position {
             run: !log.run,
             number: 3,
