@@ -36,7 +36,7 @@ pub(crate) struct Told {
     /// How many were answered with each class of status, where there were some.
     pub answered: Vec<(&'static str, u64)>,
     pub seconds: f64,
-    /// Upper bounds in seconds, and how many took so long; `f64::MAX` for the last.
+    /// Upper bounds in seconds, and how many took so long; `f64::INFINITY` for the last.
     pub buckets: Vec<(f64, u64)>,
 }
 
@@ -78,7 +78,7 @@ impl Figures {
     fn told(&self, rule: Option<&'static Rule>) -> Told {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let answered = CLASSES.into_iter().zip(self.answered.iter().map(read));
-        let bounds = BOUNDS.into_iter().map(|micros| micros as f64 / 1e6).chain([f64::MAX]);
+        let bounds = BOUNDS.into_iter().map(|micros| micros as f64 / 1e6).chain([f64::INFINITY]);
         Told {
             rule,
             answered: answered.filter(|(_, count)| *count > 0).collect(),
@@ -108,6 +108,6 @@ mod tests {
         assert_eq!(told[0].buckets[..3], [(0.001, 1), (0.005, 1), (0.02, 0)]);
         assert!((told[0].seconds - 0.002_001).abs() < 1e-9, "{}", told[0].seconds);
         assert_eq!((told[1].rule.is_none(), &*told[1].answered), (true, &[("4xx", 2)][..]));
-        assert_eq!(told[1].buckets.last(), Some(&(f64::MAX, 1)));
+        assert_eq!(told[1].buckets.last(), Some(&(f64::INFINITY, 1)));
     }
 }
