@@ -9,7 +9,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use palisade::policy::{ByteSize, CpuShare, FileAccess};
 use palisade_scaffold::{Language, Name};
-use palisade_server::{HostName, KeyId, Role};
+use palisade_server::{CollectorUrl, HostName, KeyId, Role};
 
 use crate::exit;
 use crate::report::Format;
@@ -188,6 +188,9 @@ pub(crate) struct Serve {
     /// A name by which clients may ask for this server beside those of this machine, as through a proxy; may be repeated [default: those of the configuration]
     #[arg(long = "host-name", value_name = "NAME")]
     pub hosts: Vec<HostName>,
+    /// Send spans of requests, processes and calls to a collector of OTLP over HTTP, as `http://127.0.0.1:4318` [default: that of the configuration]
+    #[arg(long, value_name = "URL")]
+    pub otlp: Option<CollectorUrl>,
 }
 
 #[derive(Debug, Subcommand)]

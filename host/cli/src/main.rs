@@ -10,6 +10,7 @@ mod exit;
 mod failure;
 mod host_limits;
 mod key;
+mod log;
 mod policy;
 mod report;
 mod request;
@@ -19,11 +20,9 @@ mod signals;
 mod text_file;
 mod tool;
 
-use std::io::stderr;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
-use tracing_subscriber::EnvFilter;
 
 use crate::args::{Action, Arguments, ConfigAction, PolicyAction, ToolCommand};
 use crate::config::Config;
@@ -44,9 +43,9 @@ fn main() -> ExitCode {
         Err(error) => std::process::exit(i32::from(report_usage(&error))),
     };
     let format = arguments.globals.format();
-    match arguments.action {
-        Action::Serve(_) => start_log("warn,palisade_server=info", format),
-        _ => start_log("warn", Format::Text),
+    // The server begins its own, once it knows where spans go.
+    if !matches!(arguments.action, Action::Serve(_)) {
+        log::start("warn", Format::Text, None);
     }
     raise_open_files();
     let code = act(arguments, format).unwrap_or_else(|failure| failure.report(format));
@@ -114,27 +113,6 @@ fn block_on_with(threads: usize, work: impl Future<Output = Result<u8, Failure>>
     let result = runtime.block_on(work);
     runtime.shutdown_background();
     result
-}
-
-/// What `default` filters goes to standard error; `PALISADE_LOG` asks for more or less, as `RUST_LOG` does elsewhere. As
-/// JSON each line is one object.
-fn start_log(default: &str, format: Format) {
-    let asked = std::env::var("PALISADE_LOG").unwrap_or_default();
-    let filter = match EnvFilter::try_new(if asked.is_empty() { default } else { &asked }) {
-        Ok(filter) => filter,
-        Err(error) => {
-            report::say(&format!("PALISADE_LOG is not a filter: {error}"));
-            EnvFilter::new(default)
-        }
-    };
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(false)
-        .with_writer(stderr);
-    match format {
-        Format::Text => log.init(),
-        Format::Json => log.json().flatten_event(true).init(),
-    }
 }
 
 /// Sandboxes hold files open, so the soft limit goes up to the hard one. `doctor` tells where that is too low.

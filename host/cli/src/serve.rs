@@ -4,21 +4,33 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use palisade::{Host, Kind};
-use palisade_server::{Keys, Policies, Server, Settings};
+use palisade_server::{Keys, Policies, Server, Settings, Traces};
 use serde_json::json;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use crate::args::Serve;
 use crate::config::Config;
 use crate::exit;
 use crate::failure::Failure;
-use crate::policy;
 use crate::report::{self, Format, visible};
 use crate::signals::Signals;
+use crate::{log, policy};
 
 /// Serves until a signal comes, and returns the exit code for that. A second one ends what goes on.
 pub(crate) async fn serve(asked: &Serve, config: &Config, format: Format) -> Result<u8, Failure> {
+    let collector = asked.otlp.as_ref().or(config.otlp.value.as_ref());
+    let traces = collector.map(|url| Traces::start(url, Handle::current())).transpose()?;
+    log::start("warn,palisade_server=info", format, traces.as_ref());
+    let served = until_signal(asked, config, format).await;
+    if let Some(traces) = traces {
+        traces.end().await;
+    }
+    served
+}
+
+async fn until_signal(asked: &Serve, config: &Config, format: Format) -> Result<u8, Failure> {
     let policies = policies(&asked.policies, config)?;
     let hosts = match asked.hosts.as_slice() {
         [] => config.hosts.value.clone(),

@@ -1,5 +1,6 @@
 //! How a program ended and what it used.
 
+use std::fmt;
 use std::time::Duration;
 
 use palisade_policy::{ByteSize, Denial};
@@ -76,6 +77,18 @@ impl EndingKind {
         Self::LimitReached,
         Self::Killed,
     ];
+}
+
+impl fmt::Display for EndingKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Success => "success",
+            Self::Failure => "failure",
+            Self::Trapped => "trapped",
+            Self::LimitReached => "limit-reached",
+            Self::Killed => "killed",
+        })
+    }
 }
 
 impl Ending {

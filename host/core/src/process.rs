@@ -9,6 +9,8 @@ use std::task::{Context, Poll};
 use palisade_policy::{ByteSize, FileAccess, Metering};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use tracing::Span;
+use tracing::field::Empty;
 
 use crate::backend::{Ended, Job, Preparing, Running};
 use crate::events::{Event, Reports};
@@ -17,6 +19,9 @@ use crate::record::Record;
 use crate::stdio::{GuestInput, PipeReader, Pipes};
 use crate::supervise::{End, Supervised};
 use crate::{Command, Ending, EndingKind, Error, Kind, Outcome, ProcessId, Result, Sandbox, Usage, host};
+
+/// The target of spans which are for a collector, not for people. They have ids and names, and nothing that a guest says.
+pub(crate) const TRACE: &str = "palisade::trace";
 
 /// A program which runs on a task of its own. Dropping this leaves it running; its sandbox ends it.
 #[derive(Debug)]
@@ -82,6 +87,8 @@ pub(crate) struct Launch {
     /// What was told of its usage.
     told: Usage,
     progress: Progress,
+    /// For a collector, where somebody takes spans of this target.
+    span: Span,
 }
 
 /// How far a launch has come.
@@ -135,6 +142,17 @@ impl Launch {
             reports: Reports::new(&host, sandbox.id(), process),
         });
         let launch = Box::new(Self {
+            span: tracing::info_span!(
+                target: TRACE,
+                "process",
+                sandbox_id = %sandbox.id(),
+                process_id = process.0,
+                program = &*program,
+                tool = Empty,
+                function = Empty,
+                ending = Empty,
+                fuel = Empty,
+            ),
             sandbox: sandbox.clone(),
             host,
             process,
@@ -151,6 +169,11 @@ impl Launch {
     /// The number of the process.
     pub(crate) fn id(&self) -> ProcessId {
         self.process
+    }
+
+    /// Tells the span of this process which call it is.
+    pub(crate) fn name_call(&self, tool: &str, function: &str) {
+        self.span.record("tool", tool).record("function", function);
     }
 
     /// When it, or the latest part of it, ended.
@@ -272,6 +295,11 @@ impl Launch {
     pub(crate) fn finish(&mut self, ended: Ended) -> Outcome {
         self.progress = Progress::Finished(ended.ending.kind());
         let outcome = self.outcome(ended);
+        if !self.span.is_disabled() {
+            self.span
+                .record("ending", tracing::field::display(outcome.ending.kind()));
+            self.span.record("fuel", self.told.fuel);
+        }
         self.host.bus().publish(|| Event::ProcessEnded {
             sandbox: self.sandbox.id(),
             process: self.process,

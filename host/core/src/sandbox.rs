@@ -10,6 +10,7 @@ use palisade_policy::{ByteSize, CallGrant, CallRequest, Denial, Grants, Limits, 
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use crate::admission::Admitted;
 use crate::backend::wasm::plugin::{Plugin, PluginState, Working};
@@ -17,7 +18,7 @@ use crate::backend::{FunctionCall, Work};
 use crate::events::Event;
 use crate::lifecycle::{Input, Load, Step};
 use crate::limits::{Counter, CpuMeter};
-use crate::process::Launch;
+use crate::process::{Launch, TRACE};
 use crate::record::Record;
 use crate::session::Session;
 use crate::workspace::{Budgets, Mount, Source};
@@ -274,8 +275,13 @@ impl Sandbox {
         } = call;
         tool.function(&function)?;
         let granted = self.granted(&tool, &function)?.narrow(&request);
+        let named = tracing::span_enabled!(target: TRACE, tracing::Level::INFO).then(|| function.clone());
         let question = tool.question(function.into(), arguments, bytes)?;
-        self.ask(&tool, granted, question)?.await
+        let (launch, job, _) = Launch::new(self, self.tool_command(&tool, granted, Work::Call(question)))?;
+        if let Some(function) = named {
+            launch.name_call(tool.name(), &function);
+        }
+        launch.run(job).await
     }
 
     /// Makes a call of a tool's program with just what is granted.
@@ -361,7 +367,7 @@ impl Sandbox {
             let sandbox = self.clone();
             async move {
                 let mut task = JoinSet::new();
-                task.spawn(async move { sandbox.call(call).await });
+                task.spawn(async move { sandbox.call(call).await }.in_current_span());
                 let ended = task.join_next().await.and_then(Result::ok);
                 let failed = || Err(Error::new(Kind::Internal, "the task of a call failed"));
                 (key, ended.unwrap_or_else(failed))

@@ -15,6 +15,7 @@ use crate::askers::until_sent;
 use crate::attend::Asker;
 use crate::error::{Cause, Failure};
 use crate::headers::only;
+use crate::traces;
 
 /// Who may ask for a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -249,6 +250,7 @@ pub(crate) async fn guard(State(api): State<Arc<Api>>, mut request: Request, nex
         if let Some(asker) = request.extensions().get::<Asker>() {
             asker.set(id);
         }
+        traces::adopt_parent(request.headers());
         if role < least {
             let message = format!("this takes the role {least}, and the key has {role}");
             return Failure::new(Cause::Forbidden, message).into_response();

@@ -10,10 +10,12 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use palisade::Kind;
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 
 use crate::error::Failure;
 use crate::requests::Requests;
-use crate::{KeyId, access};
+use crate::{KeyId, access, traces};
 
 /// Whose key a request has, once [`guard`](crate::access::guard) knows it.
 #[derive(Debug, Clone, Default)]
@@ -35,14 +37,18 @@ struct Line {
     asker: Asker,
     status: Option<StatusCode>,
     requests: Arc<Requests>,
+    span: Span,
 }
 
 impl Line {
     fn of(request: &Request, requests: Arc<Requests>) -> Self {
+        let id = format!("{:016x}", rand::random::<u64>());
+        let route = request.extensions().get::<MatchedPath>().cloned();
         Self {
-            id: format!("{:016x}", rand::random::<u64>()),
+            span: span_of(&id, request.method(), route.as_ref().map(MatchedPath::as_str)),
+            id,
             method: request.method().clone(),
-            route: request.extensions().get::<MatchedPath>().cloned(),
+            route,
             started: Instant::now(),
             asker: Asker::default(),
             status: None,
@@ -51,11 +57,29 @@ impl Line {
     }
 }
 
+/// The span of a request, for a collector.
+fn span_of(id: &str, method: &Method, route: Option<&str>) -> Span {
+    let route = route.unwrap_or("none");
+    tracing::info_span!(
+        target: traces::TARGET,
+        "request",
+        otel.name = format!("{method} {route}"),
+        otel.kind = "server",
+        otel.status_code = Empty,
+        http.request.method = %method,
+        http.route = route,
+        http.response.status_code = Empty,
+        request_id = id,
+        key_id = Empty,
+    )
+}
+
 impl Drop for Line {
     fn drop(&mut self) {
         let (took, route) = (self.started.elapsed(), self.route.as_ref().map(MatchedPath::as_str));
         let place = route.and_then(|route| access::place_of(&self.method, route));
         self.requests.note(place, self.status, took);
+        self.end_span();
         tracing::info!(
             request = self.id,
             method = %self.method,
@@ -69,12 +93,31 @@ impl Drop for Line {
     }
 }
 
+impl Line {
+    fn end_span(&self) {
+        if self.span.is_disabled() {
+            return;
+        }
+        if let Some(status) = self.status {
+            self.span.record("http.response.status_code", status.as_u16());
+            if status.is_server_error() {
+                self.span.record("otel.status_code", "error");
+            }
+        }
+        if let Some(key) = self.asker.0.get() {
+            self.span.record("key_id", tracing::field::display(key));
+        }
+    }
+}
+
 /// Attends to a request from its head to that of its answer. The id is never one which a client gave. An answer to a
 /// request without a good key is the last on its connection.
 pub(crate) async fn attend(State(requests): State<Arc<Requests>>, mut request: Request, next: Next) -> Response {
     let mut line = Line::of(&request, requests);
     request.extensions_mut().insert(line.asker.clone());
-    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    let answered = AssertUnwindSafe(next.run(request).instrument(line.span.clone()))
+        .catch_unwind()
+        .await;
     let mut response = answered.unwrap_or_else(|_| {
         tracing::error!(request = line.id, "a handler panicked");
         Failure::of(Kind::Internal, "palisade has a defect here; its log says more").into_response()

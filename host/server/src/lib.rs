@@ -24,6 +24,7 @@
 //! | [`Settings`], [`Policies`], [`HostName`] | its bounds; the policies which a client can name; its names |
 //! | [`Keys`], [`Key`], [`KeyId`] | who may come in, in the state directory |
 //! | [`Role`] | what a key is good for |
+//! | [`Traces`], [`CollectorUrl`] | spans of requests and of what runs in them, for a collector of OTLP |
 //!
 //! What each route takes and gives is in the document which it serves at `/v1/openapi.json`, made from the code.
 //!
@@ -70,9 +71,11 @@ mod server;
 mod settings;
 mod socket;
 mod tally;
+mod traces;
 
 pub use keys::{Key, KeyId, Keys};
 pub use outcome::outcome_json;
 pub use role::Role;
 pub use server::Server;
 pub use settings::{HostName, Policies, Settings};
+pub use traces::{CollectorUrl, Traces};

@@ -78,7 +78,10 @@ impl Figures {
     fn told(&self, rule: Option<&'static Rule>) -> Told {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let answered = CLASSES.into_iter().zip(self.answered.iter().map(read));
-        let bounds = BOUNDS.into_iter().map(|micros| micros as f64 / 1e6).chain([f64::INFINITY]);
+        let bounds = BOUNDS
+            .into_iter()
+            .map(|micros| micros as f64 / 1e6)
+            .chain([f64::INFINITY]);
         Told {
             rule,
             answered: answered.filter(|(_, count)| *count > 0).collect(),

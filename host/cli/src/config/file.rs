@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use palisade::policy::{ByteSize, LimitsFile, PolicyFile, Position, Problem};
-use palisade_server::HostName;
+use palisade_server::{CollectorUrl, HostName};
 use toml::{Table, Value};
 
 use crate::failure::Failure;
@@ -18,15 +18,17 @@ pub(super) struct ConfigFile {
     pub policy: Option<String>,
     pub listen: Option<SocketAddr>,
     pub hosts: Option<Vec<HostName>>,
+    pub otlp: Option<CollectorUrl>,
     pub artefact_cache: Option<ByteSize>,
     pub host_limits: HostLimits,
 }
 
-const KEYS: [&str; 7] = [
+const KEYS: [&str; 8] = [
     "state-dir",
     "policy",
     "listen",
     "host-names",
+    "otlp",
     "defaults",
     "ceilings",
     "retention",
@@ -74,6 +76,7 @@ impl Reading {
                 .map(|policy| super::beside(path, policy)),
             listen: self.parse_text(&mut table, "", "listen"),
             hosts: self.parse_texts(&mut table, "host-names"),
+            otlp: self.parse_text(&mut table, "", "otlp"),
             artefact_cache: self.table(&mut table, "retention").and_then(|mut retention| {
                 let size = self.parse_text(&mut retention, "retention.", "artefact-cache");
                 self.report_unknown(&retention, "retention.", &RETENTION_KEYS);

@@ -10,7 +10,7 @@ use std::str::FromStr;
 
 use palisade::policy::{ByteSize, Policy};
 use palisade::{HostConfig, Kind};
-use palisade_server::HostName;
+use palisade_server::{CollectorUrl, HostName};
 use serde::Serialize;
 
 use self::file::ConfigFile;
@@ -34,6 +34,8 @@ pub(crate) struct Config {
     pub listen: Setting<SocketAddr>,
     /// The names of the server beside those of this machine. None by default.
     pub hosts: Setting<Vec<HostName>>,
+    /// Where the server sends spans. Nowhere by default.
+    pub otlp: Setting<Option<CollectorUrl>>,
     /// The most that compiled programs may take on disk. Default: 4 GiB.
     pub artefact_cache: Setting<ByteSize>,
     /// Empty by default.
@@ -107,6 +109,13 @@ impl Config {
                     origin: origin.clone(),
                 },
                 None => Setting::default(Vec::new()),
+            },
+            otlp: match file.otlp {
+                Some(value) => Setting {
+                    value: Some(value),
+                    origin: origin.clone(),
+                },
+                None => Setting::default(None),
             },
             artefact_cache: parsed(environment, "PALISADE_ARTEFACT_CACHE")?
                 .or(file.artefact_cache.map(|value| Setting {

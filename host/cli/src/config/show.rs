@@ -46,6 +46,7 @@ fn entries(config: &Config) -> Result<Vec<Entry>, Failure> {
     let state_dir = config.state_dir.as_ref();
     let cache = &config.artefact_cache;
     let hosts: Vec<&str> = config.hosts.value.iter().map(HostName::as_str).collect();
+    let otlp = config.otlp.value.as_ref().map(ToString::to_string);
     let mut entries = vec![
         match state_dir {
             Some(found) => entry("state-dir", found, json!(found.value.to_string_lossy())),
@@ -58,6 +59,7 @@ fn entries(config: &Config) -> Result<Vec<Entry>, Failure> {
         entry("policy", &config.policy, json!(config.policy.value)),
         entry("listen", &config.listen, json!(config.listen.value.to_string())),
         entry("host-names", &config.hosts, json!(hosts)),
+        entry("otlp", &config.otlp, json!(otlp)),
         entry("retention.artefact-cache", cache, json!(cache.value.to_string())),
     ];
     entries.extend(limits(config, &policy));

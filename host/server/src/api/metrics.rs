@@ -91,7 +91,7 @@ impl Figures {
     /// What sandboxes have used, those which are gone too.
     fn in_all(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
         let totals = self.0.host.totals();
-        let endings = EndingKind::ALL.map(|kind| ([("ending", ending(kind))], totals.ended(kind)));
+        let endings = EndingKind::ALL.map(|kind| ([("ending", kind.to_string())], totals.ended(kind)));
         sheet.counters("processes_ended", "Processes which ended, by how", endings)?;
         let limits = Limit::ALL.map(|limit| ([("limit", limit.to_string())], totals.limits_hit(limit)));
         sheet.counters(
@@ -160,16 +160,6 @@ fn route(rule: Option<&'static Rule>) -> Labels<'static> {
     [("method", method), ("route", path)]
 }
 
-fn ending(kind: EndingKind) -> &'static str {
-    match kind {
-        EndingKind::Success => "success",
-        EndingKind::Failure => "failure",
-        EndingKind::Trapped => "trapped",
-        EndingKind::LimitReached => "limit-reached",
-        EndingKind::Killed => "killed",
-    }
-}
-
 /// What is written on, one figure after the other.
 struct Sheet<'a>(DescriptorEncoder<'a>);
 
@@ -222,7 +212,7 @@ mod tests {
             assert_eq!(serde_json::to_value(state).unwrap(), name);
         }
         for kind in EndingKind::ALL {
-            assert_eq!(serde_json::to_value(kind).unwrap(), ending(kind));
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.to_string());
         }
         for limit in Limit::ALL {
             assert_eq!(serde_json::to_value(limit).unwrap(), limit.to_string());

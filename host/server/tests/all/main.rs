@@ -12,4 +12,5 @@ mod processes;
 mod sandboxes;
 mod schemathesis;
 mod sessions;
+mod traces;
 mod usage;
