@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::Result;
 use clap::Args;
 
-use crate::toolchain::schemathesis;
+use crate::toolchain::{browser, schemathesis};
 use crate::{command, guests, paths, progress};
 
 /// Tests that cannot run on this machine append a line to the file named here; see `palisade_guests::skip`.
@@ -44,6 +44,7 @@ fn python() -> Command {
 /// The command.
 pub(crate) fn run(options: &Options) -> Result<()> {
     guests::ensure()?;
+    browser::ensure();
     let skipped = paths::scratch("log")?.join("skipped");
     fs::write(&skipped, "")?;
 

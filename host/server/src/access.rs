@@ -82,6 +82,10 @@ pub(crate) const TABLE: &[Rule] = &[
     rule(Method::GET, "/v1/openapi.json", Who::Anyone, Time::Setting),
     rule(Method::GET, "/metrics", READER, Time::Setting),
     rule(Method::GET, "/v1/usage", READER, Time::Setting),
+    rule(Method::GET, "/", Who::Anyone, Time::Setting),
+    rule(Method::GET, "/docs", Who::Anyone, Time::Setting),
+    rule(Method::GET, "/page/{file}", Who::Anyone, Time::Setting),
+    rule(Method::GET, "/v1/key", READER, Time::Setting),
     rule(Method::GET, "/v1/policies", READER, Time::Setting),
     rule(Method::GET, "/v1/sandboxes", READER, Time::Setting),
     rule(Method::POST, "/v1/sandboxes", OPERATOR, Time::Setting),
@@ -259,6 +263,7 @@ pub(crate) async fn guard(State(api): State<Arc<Api>>, mut request: Request, nex
             return Failure::of(Kind::Exhausted, "the key has as many requests open as it may").into_response();
         };
         request.extensions_mut().insert(id);
+        request.extensions_mut().insert(role);
         let used = rule
             .used(request.uri().path())
             .and_then(|sandbox| api.lives.enter(sandbox));
@@ -328,7 +333,10 @@ mod tests {
             .filter(|rule| rule.who == Who::Anyone)
             .map(|rule| rule.path)
             .collect();
-        assert_eq!(open, ["/healthz", "/readyz", "/v1/openapi.json"]);
+        assert_eq!(
+            open,
+            ["/healthz", "/readyz", "/v1/openapi.json", "/", "/docs", "/page/{file}"]
+        );
     }
 
     #[test]

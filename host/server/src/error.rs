@@ -140,10 +140,10 @@ impl Failure {
         }
     }
 
-    /// The failure which is behind this answer; `None` where it is a success.
+    /// The failure which is behind this answer; `None` where it is a success, or has nothing new.
     pub(crate) fn behind(response: &mut Response) -> Option<Self> {
         let status = response.status();
-        if status.is_success() {
+        if status.is_success() || status == StatusCode::NOT_MODIFIED {
             return None;
         }
         let told = response.extensions_mut().remove::<Self>();
@@ -227,6 +227,8 @@ mod tests {
         let mut response = StatusCode::METHOD_NOT_ALLOWED.into_response();
         let failure = Failure::behind(&mut response).unwrap();
         assert_eq!(failure.into_body(None).kind, "method-not-allowed");
-        assert!(Failure::behind(&mut StatusCode::NO_CONTENT.into_response()).is_none());
+        for status in [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED] {
+            assert!(Failure::behind(&mut status.into_response()).is_none());
+        }
     }
 }

@@ -61,6 +61,7 @@ mod lives;
 mod loopback;
 mod outcome;
 mod output;
+mod page;
 mod places;
 mod processes;
 mod requests;

@@ -12,7 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::api::{self, Api};
 use crate::error::{Cause, ErrorBody, Failure};
-use crate::{access, attend, loopback};
+use crate::{access, attend, loopback, page};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -35,7 +35,7 @@ fn routes() -> OpenApiRouter<Arc<Api>> {
     components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
     let header = ApiKey::Header(ApiKeyValue::new("X-API-Key"));
     components.add_security_scheme("header", SecurityScheme::ApiKey(header));
-    let mut routes = api::add_to(OpenApiRouter::with_openapi(document));
+    let mut routes = page::add_to(api::add_to(OpenApiRouter::with_openapi(document)));
     tell_errors(routes.get_openapi_mut());
     routes
 }

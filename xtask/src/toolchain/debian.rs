@@ -377,6 +377,7 @@ fn copy_all(from: &Path, extension: &str, to: &Path) -> Result<()> {
     Ok(())
 }
 
-fn has(program: &str) -> bool {
+/// Whether `program` is on `PATH`.
+pub(super) fn has(program: &str) -> bool {
     std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).any(|folder| folder.join(program).is_file())
 }

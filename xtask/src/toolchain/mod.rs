@@ -4,6 +4,7 @@
 //! which comes with its own libc, and Python through componentize-py, which comes with its own CPython: both are PyPI
 //! packages. Tools in C and JavaScript need a little more of those.
 
+pub(crate) mod browser;
 pub(crate) mod componentize;
 mod debian;
 mod node;

@@ -10,6 +10,7 @@ use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::sse::{Event as Sent, KeepAlive, Sse};
 use futures_util::{Stream, stream};
+use jiff::Timestamp;
 use palisade::{Event, Kind, SandboxId, State as SandboxState};
 use serde::Deserialize;
 use serde_json::json;
@@ -36,7 +37,8 @@ pub(super) struct Since {
 }
 
 /// What happens in all sandboxes, as `text/event-stream`, from now on or after the event of the header `Last-Event-ID`.
-/// Where some of those are no longer kept, the first is `missed`, with how many, of all sandboxes, or `null`.
+/// The data of each is an object with `sandbox` and `at`, when the server learnt of it. Where some of those which follow
+/// are no longer kept, the first is `missed`, with how many, of all sandboxes, or `null`.
 #[utoipa::path(get, path = "/v1/events", params(Since, ("Last-Event-ID" = Option<String>, Header)),
     responses((status = 200, body = String, content_type = "text/event-stream")))]
 pub(super) async fn all(
@@ -211,6 +213,7 @@ fn told(event: &Event) -> Entry {
     };
     let mut data = data;
     data["sandbox"] = json!(sandbox);
+    data["at"] = json!(Timestamp::now());
     Entry {
         sandbox,
         name,

@@ -5,6 +5,7 @@ mod events;
 mod files;
 mod idempotency;
 mod metrics;
+mod own_key;
 mod policies;
 mod processes;
 mod sandboxes;
@@ -130,6 +131,7 @@ pub(crate) fn add_to(router: OpenApiRouter<Arc<Api>>) -> OpenApiRouter<Arc<Api>>
         .routes(routes!(metrics::show))
         .routes(routes!(usage::all))
         .routes(routes!(usage::of_sandbox))
+        .routes(routes!(own_key::show))
         .routes(routes!(policies::list))
         .routes(routes!(sandboxes::list, sandboxes::create))
         .routes(routes!(sandboxes::show, sandboxes::change, sandboxes::destroy))

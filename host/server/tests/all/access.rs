@@ -19,6 +19,10 @@ const ROUTES: &[(&str, &str, Option<Role>)] = &[
     ("GET", "/metrics", Some(Role::Reader)),
     ("GET", "/v1/usage", Some(Role::Reader)),
     ("GET", "/v1/sandboxes/{id}/usage", Some(Role::Reader)),
+    ("GET", "/", None),
+    ("GET", "/docs", None),
+    ("GET", "/page/{file}", None),
+    ("GET", "/v1/key", Some(Role::Reader)),
     ("GET", "/v1/policies", Some(Role::Reader)),
     ("GET", "/v1/events", Some(Role::Reader)),
     ("GET", "/v1/sandboxes/{id}/events", Some(Role::Reader)),
@@ -120,6 +124,7 @@ async fn status(server: &Running, key: Option<&str>, method: &str, path: &str) -
         .replace("{id}", &id)
         .replace("{process}", "1")
         .replace("{session}", "1")
+        .replace("{file}", "app.js")
         .replace("{tool}", "echo")
         + query_of(path);
     let (media, body) = match method {

@@ -1,6 +1,7 @@
 //! What happens, told as it happens.
 
 use hyper::Method;
+use jiff::Timestamp;
 use palisade_server::Role;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -15,6 +16,7 @@ struct Following(BufReader<TcpStream>);
 struct Told {
     id: String,
     name: String,
+    at: Option<Timestamp>,
     data: Value,
 }
 
@@ -51,7 +53,11 @@ impl Following {
             match line.split_once(": ") {
                 Some(("id", id)) => told.id = id.to_owned(),
                 Some(("event", name)) => told.name = name.to_owned(),
-                Some(("data", data)) => told.data = serde_json::from_str(data).unwrap(),
+                Some(("data", data)) => {
+                    told.data = serde_json::from_str(data).unwrap();
+                    let at = told.data.as_object_mut().unwrap().remove("at");
+                    told.at = at.map(|at| at.as_str().unwrap().parse().unwrap());
+                }
                 None if line.is_empty() && !told.name.is_empty() => return Some(told),
                 // The sizes of chunks, and the last of them.
                 _ if line == "0" => return None,
@@ -87,6 +93,7 @@ async fn what_happens_is_told_and_taken_up_where_it_was_left() {
     }
     let created = told.iter().position(|one| one.name == "sandbox-created").unwrap();
     assert_eq!(told[created].data, json!({"sandbox": sandbox}));
+    assert!(told.iter().all(|one| one.at.is_some()), "{told:?}");
     let ended = &told.last().unwrap().data;
     assert!(
         ended["ending"]["trapped"].is_string() && ended["usage"]["fuel"].is_u64(),

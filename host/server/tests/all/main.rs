@@ -8,6 +8,7 @@ mod calls;
 mod client;
 mod events;
 mod files;
+mod page;
 mod processes;
 mod sandboxes;
 mod schemathesis;
