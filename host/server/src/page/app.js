@@ -163,7 +163,7 @@ class List {
   #item({ id }) {
     const [name, state, facts] = [make('span', { class: 'title' }), make('span'), make('span', { class: 'note' })];
     const labels = make('ul', { class: 'chips', 'aria-label': 'Labels' });
-    const link = make('a', { href: `#${id}` }, make('span', { class: 'line' }, name, state), facts);
+    const link = make('a', { href: `#${id}` }, make('span', { class: 'line' }, name, state), facts, labels);
     this.#links.set(id, link);
     const update = (sandbox) => {
       setText(name, nameOf(sandbox));
@@ -171,11 +171,9 @@ class List {
       const { memory_bytes: memory, processes } = sandbox.usage;
       const running = processes === 1 ? '1 process' : `${count(processes)} processes`;
       setText(facts, [clip(sandbox.policy ?? '', 40), running, bytes(memory)].filter(Boolean).join(' · '));
-      const { name: _, ...others } = sandbox.labels ?? {};
-      labels.replaceChildren(...chips(others).slice(0, 4));
-      labels.hidden = labels.childElementCount === 0;
+      labels.replaceChildren(...chips(sandbox.labels).slice(0, 4));
     };
-    return { element: make('li', {}, link, labels), update };
+    return { element: make('li', {}, link), update };
   }
 }
 

@@ -157,7 +157,7 @@ export class Call {
       ['Written', bytes(usage.written_bytes)],
     ];
     const texts = [
-      ['Returned', 'value' in outcome ? JSON.stringify(outcome.value, null, 2) : null],
+      ['Value', 'value' in outcome ? JSON.stringify(outcome.value, null, 2) : null],
       ['Printed', outcome.stdout],
       ['Printed, in base64', outcome.stdout_base64],
       ['Printed as errors', outcome.stderr],

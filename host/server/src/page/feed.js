@@ -86,7 +86,8 @@ export class Feed {
   }
 
   #show() {
-    const wanted = ({ data }) => this.#sandbox === null || data.sandbox == null || data.sandbox === this.#sandbox;
+    const wanted = ({ name, data }) =>
+      this.#sandbox === null || data.sandbox === this.#sandbox || name === 'missed';
     const events = this.#events.filter(wanted).slice(0, SHOWN);
     const denials = this.#denials.filter(wanted).slice(0, DENIALS_SHOWN);
     this.#shownEvents.show(events);
@@ -98,7 +99,9 @@ export class Feed {
 
   #line({ name, data }) {
     const says = SAYS[name]?.(data) ?? clip(JSON.stringify(data));
-    const where = make('a', { class: 'where', href: `#${data.sandbox}` }, String(data.sandbox ?? '').slice(0, 8));
+    const where = data.sandbox
+      ? make('a', { class: 'where', href: `#${data.sandbox}` }, data.sandbox.slice(0, 8))
+      : make('span', { class: 'where' });
     const element = make(
       'li',
       { class: toneOf(name, data) },
@@ -107,7 +110,7 @@ export class Feed {
       make('span', { class: 'name' }, clip(name, 40)),
       make('span', { class: 'says' }, says),
     );
-    return { element, update: () => (where.hidden = this.#sandbox !== null || data.sandbox == null) };
+    return { element, update: () => (where.hidden = this.#sandbox !== null) };
   }
 
   #card({ denial, data }) {

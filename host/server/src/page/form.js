@@ -84,7 +84,7 @@ class Field {
     this.error = make('p', { class: 'error', id: `${id}-error` });
     this.input = control(kind, inner, { id, 'aria-describedby': `${id}-hint ${id}-error` });
     if (this.isRequired) this.input.setAttribute('aria-required', 'true');
-    const says = [this.isRequired ? null : 'may be left out', hint, clip(inner.description ?? '', 200)];
+    const says = [this.isRequired ? 'needed' : 'may be left out', hint, clip(inner.description ?? '', 200)];
     this.element = make(
       'div',
       { class: `field ${kind}` },

@@ -38,8 +38,10 @@ function isSure(title, text, label) {
 
 export const badge = (state) => make('span', { class: `badge ${clip(state, 20)}` }, clip(state, 20));
 
+/** The labels, without the one by which the sandbox is called. */
 export const chips = (labels) =>
   Object.entries(labels ?? {})
+    .filter(([name]) => name !== 'name')
     .slice(0, 20)
     .map(([name, value]) => make('li', {}, make('b', {}, clip(name, 60)), ` ${clip(value, 120)}`));
 

@@ -74,6 +74,8 @@ async fn nothing_is_wider_than_the_window() {
         .await
         .expect(403);
     browser.read("#denials", "900 GiB").await;
+    browser.read("#list", "notebook-of-ada").await;
+    browser.read("#head", "of which").await;
     picture(&browser, "all", 1280, "light").await;
 
     browser.click(&format!("#list a[href='#{}']", ids[0])).await;
