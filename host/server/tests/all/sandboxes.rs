@@ -196,7 +196,6 @@ async fn what_is_wrong_with_a_request_is_said_in_one_form() {
         "unsupported-media-type"
     );
     assert_eq!(server.get("/v2").await.expect(404)["kind"], "not-found");
-    assert_eq!(server.get("/").await.expect(404)["kind"], "not-found");
     let answer = server.ask(&server.admin, Method::PUT, "/v1/sandboxes", None).await;
     let allowed = answer.headers["allow"].to_str().unwrap().to_owned();
     assert!(allowed.contains("GET") && allowed.contains("POST"), "{allowed}");
