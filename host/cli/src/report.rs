@@ -198,9 +198,9 @@ pub(crate) fn short_size(size: ByteSize) -> String {
 
 /// All of a run as one object.
 pub(crate) fn outcome_json(outcome: &Outcome, exit_code: u8) -> Value {
-    let mut object = palisade_server::outcome_json(outcome);
-    object.insert("exit_code".into(), json!(exit_code));
-    Value::Object(object)
+    let mut told = json!(palisade_server::told::outcome(outcome));
+    told["exit_code"] = json!(exit_code);
+    told
 }
 
 pub(crate) fn denials_json(denials: &[Denial]) -> Value {

@@ -53,6 +53,13 @@ impl serde::Serialize for SandboxId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
 pub struct ProcessId(pub(crate) u64);
 
+impl ProcessId {
+    /// Its number.
+    pub fn as_u64(self) -> u64 {
+        self.0
+    }
+}
+
 impl FromStr for ProcessId {
     type Err = crate::Error;
 

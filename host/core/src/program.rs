@@ -10,7 +10,7 @@ use std::sync::Arc;
 use cap_std::fs::Dir;
 use rustix::fs::{Mode, OFlags};
 
-use crate::{Error, Kind, Result, Workspace};
+use crate::{Error, HostFile, Kind, Result, Workspace};
 
 /// The largest program taken, in bytes.
 const MAX_BYTES: u64 = 512 << 20;
@@ -41,9 +41,10 @@ enum Bytes {
         file: String,
         size: u64,
     },
-    /// In a file of a sandbox, which may have changed since; needed only there too.
+    /// In a file of a sandbox, which may have changed since; needed only there too. It is held open, so that it may
+    /// be removed or replaced.
     InWorkspace {
-        workspace: Workspace,
+        file: HostFile,
         path: String,
         size: u64,
     },
@@ -107,8 +108,8 @@ impl Program {
 
     /// A wasm file of a sandbox, by its absolute path there. Blocks while it reads the file.
     ///
-    /// The bytes are not kept: where the program has to be compiled, they are read again. The digest tells whether they
-    /// are the same then.
+    /// The bytes are not kept: where the program has to be compiled, they are read again, for which the file is held open
+    /// and may be removed meanwhile. The digest tells whether they are the same then.
     ///
     /// # Errors
     /// Those of [`Workspace::read`]; [`Kind::InvalidInput`] where the file is not WebAssembly.
@@ -134,7 +135,7 @@ impl Program {
             digest: hasher.finalize(),
             format,
             bytes: Bytes::InWorkspace {
-                workspace: workspace.clone(),
+                file,
                 path: path.to_owned(),
                 size,
             },
@@ -176,15 +177,16 @@ impl Program {
         match &self.0.bytes {
             Bytes::Here(bytes) => Ok(Cow::Borrowed(bytes)),
             Bytes::Stored { folder, file, .. } => self.stored_bytes(folder, file).map(Cow::Owned),
-            Bytes::InWorkspace { workspace, path, size } => match workspace.read(path, *size as usize) {
-                Ok(bytes) if blake3::hash(&bytes) == self.digest() => Ok(Cow::Owned(bytes)),
-                Err(error) if error.kind() != Kind::Exhausted => Err(error),
-                // It is another, or longer.
-                Ok(_) | Err(_) => Err(Error::new(
-                    Kind::Conflict,
-                    format!("{path:?} changed while it was started"),
-                )),
-            },
+            Bytes::InWorkspace { file, path, size } => {
+                let bytes = first_bytes(file, *size)?;
+                match blake3::hash(&bytes) == self.digest() {
+                    true => Ok(Cow::Owned(bytes)),
+                    false => Err(Error::new(
+                        Kind::Conflict,
+                        format!("{path:?} changed while it was started"),
+                    )),
+                }
+            }
         }
     }
 
@@ -242,6 +244,20 @@ fn read_regular(path: &Path) -> Result<Vec<u8>> {
     }
     let mut bytes = Vec::with_capacity(metadata.len() as usize);
     file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    Ok(bytes)
+}
+
+/// So many bytes of a file, or all where it has fewer.
+fn first_bytes(file: &HostFile, size: u64) -> Result<Vec<u8>> {
+    let mut bytes = vec![0; size as usize];
+    let mut read = 0;
+    while read < bytes.len() {
+        match file.read_at(&mut bytes[read..], read as u64)? {
+            0 => break,
+            more => read += more,
+        }
+    }
+    bytes.truncate(read);
     Ok(bytes)
 }
 
@@ -312,12 +328,11 @@ mod tests {
         let same = Program::from_bytes("x.wasm", bytes.as_slice()).unwrap();
         assert_eq!((program.digest(), program.size()), (same.digest(), same.size()));
         assert_eq!(program.bytes().unwrap(), bytes);
-        for other in [MODULE.to_vec(), [&bytes[..], b"x"].concat()] {
-            files.write("/bin/x.wasm", &other).unwrap();
-            assert_eq!(program.bytes().unwrap_err().kind(), Kind::Conflict);
-        }
+        files.write("/bin/x.wasm", MODULE).unwrap();
+        assert_eq!(program.bytes().unwrap_err().kind(), Kind::Conflict);
+        files.write("/bin/x.wasm", &bytes).unwrap();
         files.remove("/bin/x.wasm").unwrap();
-        assert_eq!(program.bytes().unwrap_err().kind(), Kind::NotFound);
+        assert_eq!(program.bytes().unwrap(), bytes);
         files.write("/bin/x.wasm", b"\0as").unwrap();
         let error = Program::in_workspace(files, "/bin/x.wasm").unwrap_err();
         assert_eq!(error.kind(), Kind::InvalidInput);

@@ -9,7 +9,6 @@ use crate::{ByteSize, CpuShare, fuel, time};
 /// `Limits::default()` has what a policy file without `[limits]` gives. Serde writes the values as people do:
 /// `"2 GiB"`, `"5m"`, `"unlimited"`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Limits {
     /// Linear memories and tables of all the sandbox's instances together, and what the host holds for them.
     /// Default: 2 GiB.

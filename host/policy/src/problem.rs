@@ -1,11 +1,11 @@
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Something wrong in what a person or a program wrote: a policy file, or a request.
 ///
 /// It displays as one line.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
     /// Where it is as a path of keys, `limits.memory` or `mounts[1].host`; empty when it is the whole text.
     pub key: String,
@@ -16,7 +16,7 @@ pub struct Problem {
 }
 
 /// A place in a text. Both numbers start at 1, and columns count characters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Position {
     /// Number of the line.
     pub line: usize,

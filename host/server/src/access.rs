@@ -85,8 +85,13 @@ pub(crate) const TABLE: &[Rule] = &[
     rule(Method::GET, "/", Who::Anyone, Time::Setting),
     rule(Method::GET, "/docs", Who::Anyone, Time::Setting),
     rule(Method::GET, "/page/{file}", Who::Anyone, Time::Setting),
-    rule(Method::GET, "/v1/key", READER, Time::Setting),
+    rule(Method::GET, "/v1/about", READER, Time::Setting),
+    rule(Method::GET, "/v1/keys", ADMIN, Time::Setting),
+    rule(Method::POST, "/v1/keys", ADMIN, Time::Setting),
+    rule(Method::DELETE, "/v1/keys/{key}", ADMIN, Time::Setting),
     rule(Method::GET, "/v1/policies", READER, Time::Setting),
+    rule(Method::GET, "/v1/policies/{name}", READER, Time::Setting),
+    rule(Method::POST, "/v1/policies/check", READER, Time::Setting),
     rule(Method::GET, "/v1/sandboxes", READER, Time::Setting),
     rule(Method::POST, "/v1/sandboxes", OPERATOR, Time::Setting),
     rule(Method::GET, "/v1/sandboxes/{id}", READER, Time::Setting),
@@ -170,6 +175,8 @@ pub(crate) const TABLE: &[Rule] = &[
     rule(Method::GET, "/v1/tools/{tool}", READER, Time::Setting),
     rule(Method::PUT, "/v1/tools/{tool}", ADMIN, Time::Work),
     rule(Method::DELETE, "/v1/tools/{tool}", ADMIN, Time::Setting),
+    rule(Method::POST, "/v1/tools/{tool}/enable", ADMIN, Time::Setting),
+    rule(Method::POST, "/v1/tools/{tool}/disable", ADMIN, Time::Setting),
 ];
 
 fn find<'a>(table: &'a [Rule], method: &Method, path: &str) -> Option<&'a Rule> {
@@ -315,11 +322,13 @@ mod tests {
     }
 
     #[test]
-    fn readers_only_get_and_only_admins_change_tools() {
+    fn readers_change_nothing_and_only_admins_change_tools_and_keys() {
         for rule in TABLE {
             let changes_tools = rule.path.starts_with("/v1/tools") && rule.method != Method::GET;
-            let expected = match (&rule.method, changes_tools) {
+            let expected = match (&rule.method, changes_tools || rule.path.starts_with("/v1/keys")) {
                 (_, true) => ADMIN,
+                // It looks at a text.
+                (&Method::POST, _) if rule.path == "/v1/policies/check" => READER,
                 (&Method::GET, _) if rule.who == Who::Anyone => Who::Anyone,
                 // What is read of it is gone.
                 (&Method::GET, _) if rule.path.ends_with("/output") => OPERATOR,

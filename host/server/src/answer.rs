@@ -129,7 +129,7 @@ mod tests {
     async fn an_answer_has_as_many_bytes_as_it_may_and_no_more() {
         let turns = turns(7);
         let answer = turns.next(KeyId::random()).await.unwrap().answer(&"\0").unwrap_err();
-        assert_eq!(answer.into_body(None).kind, "exhausted");
+        assert_eq!(answer.into_body(None).kind, palisade_wire::Kind::Exhausted);
         let answer = turns.next(KeyId::random()).await.unwrap().answer(&"12345").unwrap();
         assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "\"12345\"");
     }
@@ -158,6 +158,6 @@ mod tests {
         turns.patience = Duration::from_millis(10);
         let _held = turns.next(KeyId::random()).await.unwrap();
         let failure = turns.next(KeyId::random()).await.map(drop).unwrap_err();
-        assert_eq!(failure.into_body(None).kind, "unavailable");
+        assert_eq!(failure.into_body(None).kind, palisade_wire::Kind::Unavailable);
     }
 }

@@ -1,8 +1,6 @@
 //! Bodies of requests: their type, their bound, and what is in them.
 
-use std::collections::{BTreeMap, TryReserveError};
-use std::fmt;
-use std::marker::PhantomData;
+use std::collections::TryReserveError;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,8 +14,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use palisade::Kind;
 use palisade::policy::ByteSize;
 use percent_encoding::percent_decode_str;
-use serde::Deserialize;
-use serde::de::{DeserializeOwned, Deserializer, Error as _, MapAccess, Visitor};
+use serde::de::DeserializeOwned;
 
 use crate::api::Api;
 use crate::error::{Cause, Failure};
@@ -60,38 +57,6 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
     let end = source.end();
     end.map_err(|error| Failure::of(Kind::InvalidInput, format!("the body: {error}")))?;
     Ok(value)
-}
-
-/// An object with one member for each name. Of two alike, JSON itself does not say which counts.
-#[derive(Default)]
-pub(crate) struct Named<T>(pub BTreeMap<String, T>);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Named<T> {
-    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
-        source.deserialize_map(Members(PhantomData))
-    }
-}
-
-struct Members<T>(PhantomData<T>);
-
-impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
-    type Value = Named<T>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut source: A) -> Result<Named<T>, A::Error> {
-        let mut members = BTreeMap::new();
-        while let Some(name) = source.next_key::<String>()? {
-            if members.contains_key(&name) {
-                return Err(A::Error::custom(format_args!("{name:?} is there twice")));
-            }
-            let value = source.next_value()?;
-            members.insert(name, value);
-        }
-        Ok(Named(members))
-    }
 }
 
 /// The query, with every field known.
@@ -142,6 +107,13 @@ pub(crate) async fn read(request: Request, api: &Api, most: ByteSize) -> Result<
         Ok(Err(_)) => Err(Failure::of(Kind::InvalidInput, "the body broke off")),
         Err(_) => Err(Failure::new(Cause::Slow, "the body did not come in time")),
     }
+}
+
+/// Reads a body of text, of at most the size which one of JSON may have.
+pub(crate) async fn text(request: Request, api: &Api, media: &str) -> Result<String, Failure> {
+    expect_type(request.headers(), media)?;
+    let bytes = read(request, api, api.settings.max_json).await?;
+    String::from_utf8(bytes).map_err(|_| Failure::of(Kind::InvalidInput, "the body is not UTF-8"))
 }
 
 /// All of a body in one piece, which is as large as was announced from the start: one that grows is moved, and is there
@@ -209,7 +181,10 @@ impl Chunks {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use palisade::policy::LimitsRequest;
+    use palisade_wire::Named;
 
     use super::*;
 

@@ -4,8 +4,9 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use palisade::Kind;
 use palisade::policy::Denial;
-use serde::Serialize;
-use utoipa::ToSchema;
+pub(crate) use palisade_wire::ErrorBody;
+
+use crate::told;
 
 /// What is wrong: with the request, or with what it asked of the library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,16 +35,17 @@ impl Cause {
         }
     }
 
-    fn name(self) -> &'static str {
+    fn kind(self) -> palisade_wire::Kind {
+        use palisade_wire::Kind;
         match self {
-            Self::Library(kind) => name_of(kind),
-            Self::Unauthenticated => "unauthenticated",
-            Self::Forbidden => "forbidden",
-            Self::NoSuchMethod => "method-not-allowed",
-            Self::TooLarge => "too-large",
-            Self::WrongType => "unsupported-media-type",
-            Self::Slow => "request-timeout",
-            Self::BeyondEnd => "range-not-satisfiable",
+            Self::Library(kind) => told::kind(kind),
+            Self::Unauthenticated => Kind::Unauthenticated,
+            Self::Forbidden => Kind::Forbidden,
+            Self::NoSuchMethod => Kind::MethodNotAllowed,
+            Self::TooLarge => Kind::TooLarge,
+            Self::WrongType => Kind::UnsupportedMediaType,
+            Self::Slow => Kind::RequestTimeout,
+            Self::BeyondEnd => Kind::RangeNotSatisfiable,
         }
     }
 
@@ -79,44 +81,12 @@ fn status_of(kind: Kind) -> StatusCode {
     }
 }
 
-/// As the library writes it.
-fn name_of(kind: Kind) -> &'static str {
-    match kind {
-        Kind::InvalidInput => "invalid-input",
-        Kind::NotFound => "not-found",
-        Kind::Denied => "denied",
-        Kind::Conflict => "conflict",
-        Kind::Exhausted => "exhausted",
-        Kind::Timeout => "timeout",
-        Kind::Unsupported => "unsupported",
-        Kind::Unavailable => "unavailable",
-        Kind::Corrupt => "corrupt",
-        Kind::Internal => "internal",
-    }
-}
-
 /// An answer which is no success, on its way to [`attend`](crate::attend), which gives it its request's id and writes it.
 #[derive(Debug, Clone)]
 pub(crate) struct Failure {
     cause: Cause,
     message: String,
     denials: Vec<Denial>,
-}
-
-/// How an error is told.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ErrorBody {
-    /// What a client can match on.
-    pub kind: &'static str,
-    /// One line for people.
-    pub message: String,
-    /// What the policy refused, each with its rule and the smallest grant that would do.
-    #[schema(value_type = Vec<Object>)]
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub denials: Vec<Denial>,
-    /// The request, as the log names it; absent for one call of a batch.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub request_id: Option<String>,
 }
 
 impl Failure {
@@ -160,7 +130,7 @@ impl Failure {
             denials,
         } = self;
         ErrorBody {
-            kind: cause.name(),
+            kind: cause.kind(),
             message,
             denials,
             request_id,
@@ -217,7 +187,8 @@ mod tests {
             Kind::Corrupt,
             Kind::Internal,
         ] {
-            assert_eq!(serde_json::to_value(kind).unwrap(), name_of(kind));
+            let told = serde_json::to_value(told::kind(kind)).unwrap();
+            assert_eq!(serde_json::to_value(kind).unwrap(), told);
             assert!(!status_of(kind).is_success());
         }
     }
@@ -226,7 +197,7 @@ mod tests {
     fn what_another_answered_gets_the_same_form() {
         let mut response = StatusCode::METHOD_NOT_ALLOWED.into_response();
         let failure = Failure::behind(&mut response).unwrap();
-        assert_eq!(failure.into_body(None).kind, "method-not-allowed");
+        assert_eq!(failure.into_body(None).kind, palisade_wire::Kind::MethodNotAllowed);
         for status in [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED] {
             assert!(Failure::behind(&mut status.into_response()).is_none());
         }

@@ -25,6 +25,7 @@
 //! | [`Keys`], [`Key`], [`KeyId`] | who may come in, in the state directory |
 //! | [`Role`] | what a key is good for |
 //! | [`Traces`], [`CollectorUrl`] | spans of requests and of what runs in them, for a collector of OTLP |
+//! | [`told`] | the types of the wire, made of the library's |
 //!
 //! What each route takes and gives is in the document which it serves at `/v1/openapi.json`, made from the code.
 //!
@@ -59,24 +60,24 @@ mod keys;
 mod labels;
 mod lives;
 mod loopback;
-mod outcome;
 mod output;
 mod page;
 mod places;
 mod processes;
 mod requests;
-mod role;
 mod router;
+mod script;
 mod seldom;
 mod server;
 mod settings;
 mod socket;
 mod tally;
+pub mod told;
 mod traces;
 
 pub use keys::{Key, KeyId, Keys};
-pub use outcome::outcome_json;
-pub use role::Role;
+pub use palisade_wire::Role;
+pub use script::add_script;
 pub use server::Server;
 pub use settings::{HostName, Policies, Settings};
 pub use traces::{CollectorUrl, Traces};

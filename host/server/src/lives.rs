@@ -316,7 +316,7 @@ mod tests {
         assert!(world.lives.take_due(&world.host, now, 0).0.is_empty());
         assert_eq!(world.lives.take_due(&world.host, now, 9).0.len(), 1);
         let refused = world.lives.change(id, |_| Ok(())).unwrap_err();
-        assert_eq!(refused.into_body(None).kind, "conflict");
+        assert_eq!(refused.into_body(None).kind, palisade_wire::Kind::Conflict);
         assert!(world.lives.take_due(&world.host, now, 9).0.is_empty());
     }
 

@@ -89,7 +89,7 @@ mod tests {
         let places = Places::new(4, "others are busy");
         let held = [places.take(one, SOON).await, places.take(one, SOON).await];
         let refused = places.take(one, SOON).await.map(drop).unwrap_err();
-        assert_eq!(refused.into_body(None).kind, "unavailable");
+        assert_eq!(refused.into_body(None).kind, palisade_wire::Kind::Unavailable);
         let others = [places.take(other, SOON).await, places.take(other, SOON).await];
         assert_eq!(places.free(), 0);
         drop(held);

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use palisade::{Command, Kind, Outcome, ProcessId, Sandbox, SandboxId, Stdin};
+use palisade::{Command, Kind, Outcome, ProcessId, Sandbox, SandboxId};
+use palisade_wire::Stdin;
 use tokio::io::DuplexStream;
 use tokio::sync::{OwnedMutexGuard, watch};
 use tokio::task::JoinSet;
@@ -17,17 +18,6 @@ const ENDED_OF_SANDBOX: usize = 100;
 const ENDED: usize = 1_000;
 /// Bytes which a program may be behind in reading its input.
 const INPUT: usize = 64 << 10;
-
-/// Whether what a client sends becomes the standard input of a process.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, serde::Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Input {
-    /// It is at its end from the start.
-    #[default]
-    None,
-    /// It is what is sent, until the end is.
-    Pipe,
-}
 
 /// How a process ended; an error is why it was not run.
 pub(crate) type End = palisade::Result<Outcome>;
@@ -122,13 +112,13 @@ impl Processes {
         sandbox: &Sandbox,
         path: String,
         command: Command,
-        input: Input,
+        input: Stdin,
     ) -> palisade::Result<(Arc<Process>, OwnedMutexGuard<Output>)> {
         let (command, stdin) = match input {
-            Input::None => (command, None),
-            Input::Pipe => {
+            Stdin::None => (command, None),
+            Stdin::Pipe => {
                 let (ours, its) = tokio::io::duplex(INPUT);
-                (command.stdin(Stdin::reader(its)), Some(ours))
+                (command.stdin(palisade::Stdin::reader(its)), Some(ours))
             }
         };
         let mut spawned = sandbox.spawn(Output::asked_of(command))?;
@@ -231,7 +221,7 @@ mod tests {
 
     fn start(processes: &Processes, sandbox: &Sandbox, behaviour: Behaviour) -> Arc<Process> {
         let command = Command::new(&testing::program(behaviour));
-        let started = processes.start(sandbox, "/x.wasm".to_owned(), command, Input::None);
+        let started = processes.start(sandbox, "/x.wasm".to_owned(), command, Stdin::None);
         started.unwrap().0
     }
 

@@ -131,6 +131,11 @@ impl Policies {
         self.named.keys().map(String::as_str)
     }
 
+    /// All of them, in the order of their names.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&str, &Policy)> {
+        self.named.iter().map(|(name, policy)| (name.as_str(), policy.as_ref()))
+    }
+
     /// The policy of that name.
     pub fn get(&self, name: &str) -> Option<&Arc<Policy>> {
         self.named.get(name)

@@ -6,59 +6,17 @@ use std::sync::Arc;
 use axum::extract::{Extension, Path, State};
 use axum::response::Response;
 use palisade::policy::{ByteSize, CallLimits, CallRequest, FileAccess};
-use palisade::{Call, Kind};
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
-use utoipa::ToSchema;
+use palisade::{Bytes, Call, Kind};
+use palisade_wire::{BytesForm, CallBody, Ended, Named, OutcomeBody};
 
 use super::Api;
 use crate::KeyId;
-use crate::body::{Json, Named};
-use crate::error::{ErrorBody, Failure};
-use crate::outcome_json;
+use crate::body::Json;
+use crate::error::Failure;
+use crate::told;
 
 /// Calls in one batch.
 const MAX_BATCH: usize = 100;
-
-/// One call of a function.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct CallBody {
-    /// NAME or NAME@DIGEST.
-    tool: String,
-    function: String,
-    /// The arguments by name.
-    #[schema(value_type = Object)]
-    #[serde(default)]
-    arguments: Map<String, Value>,
-    /// How lists of bytes are given in the answer: `base64`, the default, or `array`.
-    #[schema(value_type = String)]
-    #[serde(default)]
-    bytes: palisade::Bytes,
-    /// The most that it may do in the sandbox's files: `none`, `read-only` or `read-write`.
-    #[schema(value_type = Option<String>)]
-    files: Option<FileAccess>,
-    /// The most that it may use: `memory` and `output` as `"64 MiB"`, `time` as `"5s"`, `fuel` as a number.
-    #[schema(value_type = Object)]
-    #[serde(default)]
-    limits: CallLimits,
-}
-
-/// How a call ended and what it used. What the guest says in it is not to be trusted.
-#[derive(Serialize, ToSchema)]
-#[schema(value_type = Object)]
-#[serde(transparent)]
-pub(super) struct OutcomeBody(pub Map<String, Value>);
-
-/// What became of one call of a batch.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum Ended {
-    /// It was made.
-    Outcome(OutcomeBody),
-    /// It was not.
-    Error(ErrorBody),
-}
 
 /// A call which may print so much, and answer so much.
 async fn prepare(api: &Api, body: CallBody, output: ByteSize) -> palisade::Result<Call> {
@@ -72,7 +30,16 @@ async fn prepare(api: &Api, body: CallBody, output: ByteSize) -> palisade::Resul
     } = body;
     let tool = api.host.tools().get(&tool).await?;
     let request = narrowed(files, limits, output);
-    Ok(Call::new(&tool, function, arguments).bytes(bytes).narrow(request))
+    let call = Call::new(&tool, function, arguments);
+    Ok(call.bytes(form(bytes)).narrow(request))
+}
+
+/// How lists of bytes are given.
+pub(super) fn form(bytes: BytesForm) -> Bytes {
+    match bytes {
+        BytesForm::Base64 => Bytes::Base64,
+        BytesForm::Array => Bytes::Array,
+    }
 }
 
 /// What a call asks for, which may print so much, and answer so much.
@@ -101,7 +68,7 @@ pub(super) async fn call(
     let turn = api.turns.next(key).await?;
     let call = prepare(&api, value, turn.output_of_each(1)).await?;
     let outcome = sandbox.call(call).await?;
-    turn.answer(&OutcomeBody(outcome_json(&outcome)))
+    turn.answer(&told::outcome(&outcome))
 }
 
 /// Makes up to 100 calls, some at one time. What becomes of each is under its key.
@@ -129,7 +96,7 @@ pub(super) async fn call_all(
         }
     }
     for (key, outcome) in sandbox.call_all(calls).await {
-        let told = outcome.map_or_else(failed, |outcome| Ended::Outcome(OutcomeBody(outcome_json(&outcome))));
+        let told = outcome.map_or_else(failed, |outcome| Ended::Outcome(told::outcome(&outcome)));
         ended.insert(key, told);
     }
     turn.answer(&ended)

@@ -12,29 +12,19 @@ use axum::response::sse::{Event as Sent, KeepAlive, Sse};
 use futures_util::{Stream, stream};
 use jiff::Timestamp;
 use palisade::{Event, Kind, SandboxId, State as SandboxState};
-use serde::Deserialize;
+use palisade_wire::Since;
 use serde_json::json;
-use utoipa::IntoParams;
 
 pub(super) use self::log::Log;
 use self::log::{Entry, Position};
 use super::Api;
 use crate::body::Query;
 use crate::error::Failure;
-use crate::outcome::{ending_json, usage_json};
 use crate::tally::One;
+use crate::told;
 
 /// Entries which are taken from the log at one time.
 const BATCH: usize = 64;
-
-/// Where a client takes up.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct Since {
-    /// The id of the last event that was seen, for clients which cannot send `Last-Event-ID`. The header counts.
-    after: Option<String>,
-}
 
 /// What happens in all sandboxes, as `text/event-stream`, from now on or after the event of the header `Last-Event-ID`.
 /// The data of each is an object with `sandbox` and `at`, when the server learnt of it. Where some of those which follow
@@ -142,7 +132,7 @@ fn sent(position: Position, entry: &Entry) -> Sent {
 }
 
 /// An event as it is sent.
-fn told(event: &Event) -> Entry {
+fn entry(event: &Event) -> Entry {
     let (name, sandbox, data) = match event {
         Event::SandboxCreated { sandbox } => ("sandbox-created", Some(*sandbox), json!({})),
         Event::RequestDenied { sandbox, denials } => ("request-denied", *sandbox, json!({ "denials": denials })),
@@ -167,7 +157,7 @@ fn told(event: &Event) -> Entry {
         } => (
             "process-ended",
             Some(*sandbox),
-            json!({ "process": process, "ending": ending_json(ending), "usage": usage_json(usage) }),
+            json!({ "process": process, "ending": told::ending(ending), "usage": told::usage(usage) }),
         ),
         Event::GuestDenied {
             sandbox,

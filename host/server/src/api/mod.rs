@@ -4,8 +4,8 @@ mod calls;
 mod events;
 mod files;
 mod idempotency;
+mod keys;
 mod metrics;
-mod own_key;
 mod policies;
 mod processes;
 mod sandboxes;
@@ -131,8 +131,12 @@ pub(crate) fn add_to(router: OpenApiRouter<Arc<Api>>) -> OpenApiRouter<Arc<Api>>
         .routes(routes!(metrics::show))
         .routes(routes!(usage::all))
         .routes(routes!(usage::of_sandbox))
-        .routes(routes!(own_key::show))
+        .routes(routes!(keys::about))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::remove))
         .routes(routes!(policies::list))
+        .routes(routes!(policies::show))
+        .routes(routes!(policies::check))
         .routes(routes!(sandboxes::list, sandboxes::create))
         .routes(routes!(sandboxes::show, sandboxes::change, sandboxes::destroy))
         .routes(routes!(sandboxes::suspend))
@@ -159,6 +163,8 @@ pub(crate) fn add_to(router: OpenApiRouter<Arc<Api>>) -> OpenApiRouter<Arc<Api>>
         .routes(routes!(files::tar::read, files::tar::write))
         .routes(routes!(tools::list))
         .routes(routes!(tools::show, tools::add, tools::remove))
+        .routes(routes!(tools::enable))
+        .routes(routes!(tools::disable))
 }
 
 /// How many a page has.

@@ -7,106 +7,29 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
 use palisade::policy::CallLimits;
-use palisade::{Command, Kind, Program, Sandbox};
-use serde::{Deserialize, Serialize};
+use palisade::{Command, Device, Kind, Program, Sandbox};
+use palisade_wire::{
+    InputRequest, OutcomeBody, ProcessBody, ProcessList, ProcessRequest, ProcessState, Signal, SignalRequest,
+    StandardStream,
+};
 use tokio::io::{AsyncWriteExt, DuplexStream};
-use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
-use super::calls::OutcomeBody;
 use super::streams::{self, Form};
 use crate::KeyId;
 use crate::body::{Json, Query};
-use crate::error::{ErrorBody, Failure};
-use crate::processes::{Attached, Input, Process};
+use crate::error::Failure;
+use crate::processes::{Attached, Process};
+use crate::told;
 
-/// A program to be run.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ProcessRequest {
-    /// A wasm file of the sandbox, by its absolute path there: a module or component which is a command.
-    program: String,
-    /// Its arguments, without its name before them.
-    #[serde(default)]
-    args: Vec<String>,
-    /// `none`, the default, or `pipe`.
-    #[serde(default)]
-    stdin: Input,
-    /// Whether it goes on when nobody listens.
-    #[serde(default)]
-    detached: bool,
-    /// The most that it may use: `memory` and `output` as `"64 MiB"`, `time` as `"5s"`, `fuel` as a number.
-    #[schema(value_type = Object)]
-    #[serde(default)]
-    limits: CallLimits,
-}
-
-/// A process which was started here.
-#[derive(Serialize, ToSchema)]
-pub(super) struct ProcessBody {
-    /// Its number in its sandbox.
-    #[schema(value_type = u64)]
-    process: palisade::ProcessId,
-    program: String,
-    state: ProcessState,
-    /// When it was started, in RFC 3339.
-    started: String,
-    /// How it ended, without what it printed; `null` where it has not, or could not be run.
-    outcome: Option<OutcomeBody>,
-    /// Why it could not be run; `null` where it was.
-    error: Option<ErrorBody>,
-}
-
-/// Whether a process goes on.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "kebab-case")]
-enum ProcessState {
-    Running,
-    Ended,
-}
-
-/// The processes of a sandbox which were started here.
-#[derive(Serialize, ToSchema)]
-pub(super) struct ProcessList {
-    processes: Vec<ProcessBody>,
-}
-
-/// What is done to a process.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct SignalRequest {
-    signal: Signal,
-}
-
-/// A program in WebAssembly knows no other.
-#[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "kebab-case")]
-enum Signal {
-    Kill,
-}
-
-/// What comes after the bytes.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct InputRequest {
-    /// Whether its standard input is at its end after them.
-    #[serde(default)]
-    eof: bool,
-}
-
-fn told(process: &Process) -> ProcessBody {
+fn body(process: &Process) -> ProcessBody {
     let (state, outcome, error) = match process.ended() {
         None => (ProcessState::Running, None, None),
-        Some(Ok(outcome)) => (
-            ProcessState::Ended,
-            Some(OutcomeBody(streams::without_output(&outcome))),
-            None,
-        ),
+        Some(Ok(outcome)) => (ProcessState::Ended, Some(told::end(&outcome)), None),
         Some(Err(error)) => (ProcessState::Ended, None, Some(Failure::from(error).into_body(None))),
     };
     ProcessBody {
-        process: process.id,
+        process: process.id.as_u64(),
         program: process.program.clone(),
         state,
         started: process.started.to_string(),
@@ -122,12 +45,16 @@ fn find(api: &Api, id: &str, process: &str) -> palisade::Result<(Sandbox, Arc<Pr
 }
 
 /// Reads the program away from what else goes on. What has begun goes on to its end without the client.
-async fn read(api: &Api, key: KeyId, sandbox: &Sandbox, path: String) -> Result<Program, Failure> {
+async fn read(api: &Api, key: KeyId, sandbox: &Sandbox, path: String, remove: bool) -> Result<Program, Failure> {
     let place = api.readings.take(key, api.settings.request_time).await?;
     let workspace = sandbox.workspace().clone();
     let work = move || {
         let _place = place;
-        Program::in_workspace(&workspace, &path)
+        let program = Program::in_workspace(&workspace, &path)?;
+        if remove {
+            workspace.remove(&path)?;
+        }
+        Ok::<_, palisade::Error>(program)
     };
     let failed = |_| Failure::of(Kind::Internal, "reading the program failed");
     Ok(tokio::task::spawn_blocking(work).await.map_err(failed)??)
@@ -155,8 +82,10 @@ pub(super) async fn start(
 ) -> Result<Response, Failure> {
     let ProcessRequest {
         program: path,
+        remove_program,
         args,
         stdin,
+        terminals,
         detached,
         mut limits,
     } = value;
@@ -172,11 +101,19 @@ pub(super) async fn start(
         });
     }
     let sandbox = api.sandbox(&id)?;
-    let program = read(&api, key, &sandbox, path.clone()).await?;
-    let command = Command::new(&program).args(args).limits(limits);
+    let program = read(&api, key, &sandbox, path.clone(), remove_program).await?;
+    let device = |stream| match terminals.contains(&stream) {
+        true => Device::Terminal,
+        false => Device::Stream,
+    };
+    let command = Command::new(&program).args(args).limits(limits).devices(
+        device(StandardStream::Stdin),
+        device(StandardStream::Stdout),
+        device(StandardStream::Stderr),
+    );
     let (process, output) = api.processes.start(&sandbox, path, command, stdin)?;
     if detached {
-        return Ok((StatusCode::CREATED, axum::Json(told(&process))).into_response());
+        return Ok((StatusCode::CREATED, axum::Json(body(&process))).into_response());
     }
     let attached = Attached::new(sandbox, process.id);
     if let Some(turn) = turn {
@@ -194,7 +131,7 @@ pub(super) async fn list(
 ) -> Result<axum::Json<ProcessList>, Failure> {
     let sandbox = api.sandbox(&id)?;
     let known = api.processes.of(sandbox.id());
-    let processes = known.iter().map(|process| told(process)).collect();
+    let processes = known.iter().map(|process| body(process)).collect();
     Ok(axum::Json(ProcessList { processes }))
 }
 
@@ -206,7 +143,7 @@ pub(super) async fn show(
     Path((id, process)): Path<(String, String)>,
 ) -> Result<axum::Json<ProcessBody>, Failure> {
     let (_, process) = find(&api, &id, &process)?;
-    Ok(axum::Json(told(&process)))
+    Ok(axum::Json(body(&process)))
 }
 
 /// What a process prints from here on, and how it ends, as lines or events. There is one reader at a time, and another is
@@ -236,7 +173,7 @@ pub(super) async fn wait(
     let (_, process) = find(&api, &id, &process)?;
     // What is wrong with the program is told in the body.
     let _ = process.end().await;
-    Ok(axum::Json(told(&process)))
+    Ok(axum::Json(body(&process)))
 }
 
 /// Writes to the standard input of a process, as fast as it reads. It is a conflict where that was not piped, is closed, or

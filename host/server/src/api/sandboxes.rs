@@ -6,135 +6,22 @@ use std::time::Duration;
 
 use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, StatusCode};
-use palisade::policy::{Limits, LimitsRequest};
-use palisade::{Kind, Sandbox, SandboxId, SandboxSpec, State as SandboxState};
-use serde::{Deserialize, Deserializer, Serialize};
+use palisade::{Kind, Sandbox, SandboxId, SandboxSpec};
+use palisade_wire::{Named, PageRequest, SandboxBody, SandboxChange, SandboxPage, SandboxRequest, UsageBody};
 use tokio::time::Instant;
-use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::idempotency::{Name, Novelty};
 use crate::KeyId;
-use crate::body::{Json, Named, Query};
+use crate::body::{Json, Query};
 use crate::error::Failure;
-use crate::labels::{self, Labels};
+use crate::labels;
 use crate::lives::{Life, Times};
+use crate::told;
 
 type Answer<T> = Result<axum::Json<T>, Failure>;
 
-/// A sandbox as somebody asks for it.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct SandboxRequest {
-    /// The name of a policy; the default one where it is left out.
-    policy: Option<String>,
-    /// Environment variables by name.
-    #[schema(value_type = BTreeMap<String, String>)]
-    #[serde(default)]
-    env: Named<String>,
-    /// Limits which differ from the policy's: `memory`, `disk` and `output` as `"256 MiB"`, `time` as `"30s"`, `cpu` as
-    /// cores, `fuel`, `files`, `processes` and `handles` as numbers.
-    #[schema(value_type = Object)]
-    #[serde(default)]
-    limits: LimitsRequest,
-    /// What is written on it, by name, to find it again: at most 64.
-    #[schema(value_type = BTreeMap<String, String>)]
-    #[serde(default)]
-    labels: Named<String>,
-    /// It is destroyed so many seconds after its creation, whatever it does then; never where this is left out.
-    #[schema(value_type = Option<u32>, minimum = 1)]
-    ttl_seconds: Option<NonZeroU32>,
-    /// It is destroyed when for so many seconds no process was in it, and no request for it came but such as look at it;
-    /// never where this is left out.
-    #[schema(value_type = Option<u32>, minimum = 1)]
-    idle_seconds: Option<NonZeroU32>,
-}
-
-/// What is to be changed of a sandbox. What is left out stays; nothing is changed where something cannot be.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct SandboxChange {
-    /// Limits which are put in the place of those it has, as at its creation. Those of each process hold for the next
-    /// ones.
-    #[schema(value_type = Object)]
-    #[serde(default)]
-    limits: LimitsRequest,
-    /// Labels which are put in place; `null` removes one.
-    #[schema(value_type = BTreeMap<String, Option<String>>)]
-    #[serde(default)]
-    labels: Named<Option<String>>,
-    /// It is destroyed so many seconds from now; `null`: never.
-    #[schema(value_type = Option<u32>, minimum = 1)]
-    #[serde(default, deserialize_with = "given")]
-    ttl_seconds: Option<Option<NonZeroU32>>,
-    /// As at its creation; `null`: never.
-    #[schema(value_type = Option<u32>, minimum = 1)]
-    #[serde(default, deserialize_with = "given")]
-    idle_seconds: Option<Option<NonZeroU32>>,
-}
-
-/// What is there, `null` too.
-fn given<'de, D: Deserializer<'de>>(source: D) -> Result<Option<Option<NonZeroU32>>, D::Error> {
-    Option::deserialize(source).map(Some)
-}
-
-/// A sandbox.
-#[derive(Serialize, ToSchema)]
-pub(super) struct SandboxBody {
-    id: String,
-    /// `ready`, `running`, `suspended`, `stopping`, `stopped`, `failed`, `creating` or `destroyed`.
-    #[schema(value_type = String)]
-    state: SandboxState,
-    /// The name of its policy; `null` where the program around this server made it.
-    policy: Option<String>,
-    labels: Labels,
-    /// When its time to live is over; `null` where it has none.
-    #[schema(value_type = Option<String>, format = DateTime)]
-    expires_at: Option<jiff::Timestamp>,
-    /// How long it may be idle; `null` where it may be for ever.
-    idle_seconds: Option<u64>,
-    /// What it may use.
-    #[schema(value_type = Object)]
-    limits: Limits,
-    usage: UsageBody,
-    /// The numbers of the processes which run, the oldest first.
-    #[schema(value_type = Vec<u64>)]
-    processes: Vec<palisade::ProcessId>,
-}
-
-/// What a sandbox uses.
-#[derive(Serialize, ToSchema)]
-struct UsageBody {
-    memory_bytes: u64,
-    peak_memory_bytes: u64,
-    disk_bytes: u64,
-    files: u64,
-    open_handles: u64,
-    processes: u64,
-}
-
-/// Some of the sandboxes.
-#[derive(Serialize, ToSchema)]
-pub(super) struct SandboxPage {
-    sandboxes: Vec<SandboxBody>,
-    /// What to give as `after` for those which follow; `null` where none do.
-    next: Option<String>,
-}
-
-/// Which sandboxes are listed.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct PageRequest {
-    /// How many at most: 1 to 1,000, 100 where it is left out.
-    limit: Option<u16>,
-    /// Only those whose id comes after this one.
-    after: Option<String>,
-    /// Only those with this label: a name, or `NAME=VALUE`.
-    label: Option<String>,
-}
-
-fn told(api: &Api, sandbox: &Sandbox) -> SandboxBody {
+fn body(api: &Api, sandbox: &Sandbox) -> SandboxBody {
     let usage = sandbox.usage();
     let (policy, labels, times) = match api.lives.get(sandbox.id()) {
         Some(life) => (life.policy, life.labels, life.times),
@@ -142,10 +29,10 @@ fn told(api: &Api, sandbox: &Sandbox) -> SandboxBody {
     };
     SandboxBody {
         id: sandbox.id().to_string(),
-        state: sandbox.state(),
+        state: told::state(sandbox.state()),
         policy: policy.map(|name| name.to_string()),
         labels,
-        expires_at: times.expires_at(),
+        expires_at: times.expires_at().map(|at| at.to_string()),
         idle_seconds: times.idle.map(|idle| idle.as_secs()),
         limits: sandbox.limits(),
         usage: UsageBody {
@@ -156,7 +43,7 @@ fn told(api: &Api, sandbox: &Sandbox) -> SandboxBody {
             open_handles: usage.open_handles,
             processes: usage.processes,
         },
-        processes: sandbox.processes(),
+        processes: sandbox.processes().iter().map(|process| process.as_u64()).collect(),
     }
 }
 
@@ -176,10 +63,10 @@ pub(super) async fn create(
     };
     let sandbox = |id| api.host.sandbox(id);
     match made {
-        (id, Novelty::New) => Ok((StatusCode::CREATED, axum::Json(told(&api, &sandbox(id)?)))),
+        (id, Novelty::New) => Ok((StatusCode::CREATED, axum::Json(body(&api, &sandbox(id)?)))),
         (id, Novelty::Known) => {
             let gone = |_| Failure::of(Kind::Conflict, format!("it made sandbox {id}, which is gone"));
-            Ok((StatusCode::OK, axum::Json(told(&api, &sandbox(id).map_err(gone)?))))
+            Ok((StatusCode::OK, axum::Json(body(&api, &sandbox(id).map_err(gone)?))))
         }
     }
 }
@@ -194,12 +81,8 @@ fn make(api: &Api, request: SandboxRequest) -> Result<SandboxId, Failure> {
         idle_seconds,
     } = request;
     labels::check(&labels)?;
-    let offered = &api.settings.policies;
-    let name = policy.as_deref().unwrap_or(offered.default_name());
-    let policy = offered.get(name).ok_or_else(|| {
-        let names = offered.names().collect::<Vec<_>>().join(", ");
-        Failure::of(Kind::NotFound, format!("no policy of that name: there are {names}"))
-    })?;
+    let name = policy.as_deref().unwrap_or(api.settings.policies.default_name());
+    let policy = api.policy(name)?;
     let mut spec = SandboxSpec::new(Arc::clone(policy)).limits(limits);
     spec.env = env.0;
     let id = api.host.create(spec)?.id();
@@ -236,14 +119,14 @@ pub(super) async fn list(State(api): State<Arc<Api>>, Query(page): Query<PageReq
     let more = sandboxes.len() > limit;
     sandboxes.truncate(limit);
     let next = sandboxes.last().filter(|_| more).map(|last| last.id().to_string());
-    let sandboxes = sandboxes.iter().map(|sandbox| told(&api, sandbox)).collect();
+    let sandboxes = sandboxes.iter().map(|sandbox| body(&api, sandbox)).collect();
     Ok(axum::Json(SandboxPage { sandboxes, next }))
 }
 
 /// One sandbox.
 #[utoipa::path(get, path = "/v1/sandboxes/{id}", params(("id" = String, Path)), responses((status = 200, body = SandboxBody)))]
 pub(super) async fn show(State(api): State<Arc<Api>>, Path(id): Path<String>) -> Answer<SandboxBody> {
-    Ok(axum::Json(told(&api, &api.sandbox(&id)?)))
+    Ok(axum::Json(body(&api, &api.sandbox(&id)?)))
 }
 
 /// Changes its limits, labels and times, all or nothing.
@@ -274,7 +157,7 @@ pub(super) async fn change(
         }
         Ok(())
     })?;
-    Ok(axum::Json(told(&api, &sandbox)))
+    Ok(axum::Json(body(&api, &sandbox)))
 }
 
 /// Has its processes stand still, and takes no others until it is resumed.
@@ -283,7 +166,7 @@ pub(super) async fn change(
 pub(super) async fn suspend(State(api): State<Arc<Api>>, Path(id): Path<String>) -> Answer<SandboxBody> {
     let sandbox = api.sandbox(&id)?;
     sandbox.suspend()?;
-    Ok(axum::Json(told(&api, &sandbox)))
+    Ok(axum::Json(body(&api, &sandbox)))
 }
 
 /// Lets its processes go on.
@@ -292,7 +175,7 @@ pub(super) async fn suspend(State(api): State<Arc<Api>>, Path(id): Path<String>)
 pub(super) async fn resume(State(api): State<Arc<Api>>, Path(id): Path<String>) -> Answer<SandboxBody> {
     let sandbox = api.sandbox(&id)?;
     sandbox.resume()?;
-    Ok(axum::Json(told(&api, &sandbox)))
+    Ok(axum::Json(body(&api, &sandbox)))
 }
 
 /// Ends its processes, and keeps its files.
@@ -301,7 +184,7 @@ pub(super) async fn resume(State(api): State<Arc<Api>>, Path(id): Path<String>) 
 pub(super) async fn stop(State(api): State<Arc<Api>>, Path(id): Path<String>) -> Answer<SandboxBody> {
     let sandbox = api.sandbox(&id)?;
     sandbox.stop().await?;
-    Ok(axum::Json(told(&api, &sandbox)))
+    Ok(axum::Json(body(&api, &sandbox)))
 }
 
 /// Ends its processes, and removes its files and itself.

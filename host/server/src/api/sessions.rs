@@ -8,78 +8,19 @@ use std::time::Duration;
 use axum::extract::{Extension, Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use palisade::policy::{CallLimits, FileAccess};
 use palisade::{Kind, ProcessId, SandboxId, Session};
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use palisade_wire::{OutcomeBody, SessionBody, SessionCall, SessionList, SessionRequest};
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncMutexGuard};
-use utoipa::ToSchema;
 
 use super::Api;
-use super::calls::{OutcomeBody, narrowed};
+use super::calls::{form, narrowed};
 use crate::KeyId;
 use crate::body::Json;
-use crate::error::{ErrorBody, Failure};
-use crate::outcome::ending_json;
-use crate::{answer, outcome_json};
+use crate::error::Failure;
+use crate::{answer, told};
 
 /// How long a session may be idle where its request does not say.
 const IDLE: NonZeroU32 = NonZeroU32::new(60).expect("it is not zero");
-
-/// A session as somebody asks for it.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct SessionRequest {
-    /// NAME or NAME@DIGEST.
-    tool: String,
-    /// It ends when it was not called for so many seconds: 60 where it is left out.
-    #[schema(value_type = Option<u32>, minimum = 1)]
-    idle_seconds: Option<NonZeroU32>,
-    /// The most that its calls may do in the sandbox's files: `none`, `read-only` or `read-write`.
-    #[schema(value_type = Option<String>)]
-    files: Option<FileAccess>,
-    /// The most that all its calls together may use: `memory` and `output` as `"64 MiB"`, `time` as `"5s"`, in which it
-    /// is called, `fuel` as a number.
-    #[schema(value_type = Object)]
-    #[serde(default)]
-    limits: CallLimits,
-}
-
-/// One call in a session.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct SessionCall {
-    function: String,
-    /// The arguments by name.
-    #[schema(value_type = Object)]
-    #[serde(default)]
-    arguments: Map<String, Value>,
-    /// How lists of bytes are given in the answer: `base64`, the default, or `array`.
-    #[schema(value_type = String)]
-    #[serde(default)]
-    bytes: palisade::Bytes,
-}
-
-/// A session.
-#[derive(Serialize, ToSchema)]
-pub(super) struct SessionBody {
-    /// The number of its process in the sandbox.
-    #[schema(value_type = u64)]
-    session: ProcessId,
-    /// As it was asked for.
-    tool: String,
-    idle_seconds: u32,
-    /// How it ended, as of a call; `null` where it has not, or could not begin.
-    ending: Value,
-    /// Why it could not begin; `null` where it did.
-    error: Option<ErrorBody>,
-}
-
-/// The sessions of a sandbox.
-#[derive(Serialize, ToSchema)]
-pub(super) struct SessionList {
-    sessions: Vec<SessionBody>,
-}
 
 /// A session, and what it was asked for with.
 struct Held {
@@ -123,12 +64,12 @@ impl Sessions {
 impl Held {
     fn told(&self) -> SessionBody {
         let (ending, error) = match self.session.ending() {
-            None => (Value::Null, None),
-            Some(Ok(ending)) => (ending_json(&ending), None),
-            Some(Err(error)) => (Value::Null, Some(Failure::from(error).into_body(None))),
+            None => (None, None),
+            Some(Ok(ending)) => (Some(told::ending(&ending)), None),
+            Some(Err(error)) => (None, Some(Failure::from(error).into_body(None))),
         };
         SessionBody {
-            session: self.session.process(),
+            session: self.session.process().as_u64(),
             tool: self.tool.clone(),
             idle_seconds: self.idle_seconds.get(),
             ending,
@@ -242,9 +183,9 @@ pub(super) async fn call(
     let _turn = held.turn(api.settings.request_time).await?;
     let turn = api.turns.next(key).await?;
     let calling = Calling(Some(&held.session));
-    let outcome = held.session.call(&function, arguments, bytes).await;
+    let outcome = held.session.call(&function, arguments, form(bytes)).await;
     calling.ended();
-    turn.answer(&OutcomeBody(outcome_json(&outcome?)))
+    turn.answer(&told::outcome(&outcome?))
 }
 
 /// Ends a session, and a call which it makes.

@@ -8,15 +8,13 @@ use axum::http::{HeaderMap, header};
 use axum::response::sse::{self, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::{self, StreamExt};
-use palisade::Outcome;
-use serde_json::{Map, Value, json};
+use palisade_wire::{OutcomeBody, ProcessEvent, StartedBody};
 use tokio::sync::OwnedMutexGuard;
 
 use crate::error::Failure;
-use crate::outcome::insert_bytes;
-use crate::outcome_json;
 use crate::output::{Output, Stream};
 use crate::processes::{Attached, End, Process};
+use crate::told;
 
 /// How an answer tells of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,40 +45,22 @@ impl Form {
     }
 }
 
-/// One event: an object whose one field names it, or nearly so where it has bytes.
-struct Event {
-    name: &'static str,
-    told: Map<String, Value>,
+fn printed(stream: Stream, bytes: Vec<u8>) -> ProcessEvent {
+    match stream {
+        Stream::Stdout => ProcessEvent::Stdout(bytes),
+        Stream::Stderr => ProcessEvent::Stderr(bytes),
+    }
 }
 
-impl Event {
-    fn new(name: &'static str, value: Value) -> Self {
-        Self {
-            name,
-            told: Map::from_iter([(name.to_owned(), value)]),
-        }
+fn ended(end: End) -> ProcessEvent {
+    match end {
+        Ok(outcome) => ProcessEvent::Outcome(Box::new(told::end(&outcome))),
+        Err(error) => ProcessEvent::Error(Failure::from(error).into_body(None)),
     }
+}
 
-    fn printed(stream: Stream, bytes: &[u8]) -> Self {
-        let name = match stream {
-            Stream::Stdout => "stdout",
-            Stream::Stderr => "stderr",
-        };
-        let mut told = Map::new();
-        insert_bytes(&mut told, name, bytes);
-        Self { name, told }
-    }
-
-    fn ended(end: End) -> Self {
-        match end {
-            Ok(outcome) => Self::new("outcome", without_output(&outcome).into()),
-            Err(error) => Self::new("error", json!(Failure::from(error).into_body(None))),
-        }
-    }
-
-    fn text(self) -> String {
-        Value::Object(self.told).to_string()
-    }
+fn text(event: &ProcessEvent) -> String {
+    serde_json::to_string(event).expect("what is told has no maps but those by name")
 }
 
 /// A process on its way to one client.
@@ -98,8 +78,11 @@ pub(super) fn tell(
     output: OwnedMutexGuard<Output>,
     attached: Option<Attached>,
 ) -> Response {
-    let started = json!({ "process": process.id, "program": process.program });
-    let begin = stream::iter([Event::new("started", started)]);
+    let started = StartedBody {
+        process: process.id.as_u64(),
+        program: process.program.clone(),
+    };
+    let begin = stream::iter([ProcessEvent::Started(started)]);
     let telling = Telling {
         process,
         output,
@@ -108,24 +91,24 @@ pub(super) fn tell(
     let rest = stream::unfold(Some(telling), async |telling| {
         let mut telling = telling?;
         if let Some((stream, bytes)) = telling.output.next().await {
-            return Some((Event::printed(stream, &bytes), Some(telling)));
+            return Some((printed(stream, bytes), Some(telling)));
         }
         let Telling { process, attached, .. } = telling;
-        let end = Event::ended(process.end().await);
+        let end = ended(process.end().await);
         drop(attached);
         Some((end, None))
     });
     let events = begin.chain(rest);
     match form {
         Form::Lines | Form::Whole => {
-            let lines = events.map(|event| Ok::<_, Infallible>(Bytes::from(event.text() + "\n")));
+            let lines = events.map(|event| Ok::<_, Infallible>(Bytes::from(text(&event) + "\n")));
             let head = [(header::CONTENT_TYPE, "application/x-ndjson")];
             (head, Body::from_stream(lines)).into_response()
         }
         Form::Events => {
             let events = events.map(|event| {
-                let named = sse::Event::default().event(event.name);
-                Ok::<_, Infallible>(named.data(event.text()))
+                let named = sse::Event::default().event(event.name());
+                Ok::<_, Infallible>(named.data(text(&event)))
             });
             Sse::new(events).keep_alive(KeepAlive::default()).into_response()
         }
@@ -133,10 +116,7 @@ pub(super) fn tell(
 }
 
 /// All that a process prints and how it ends, once it has.
-pub(super) async fn collect(
-    process: &Process,
-    mut output: OwnedMutexGuard<Output>,
-) -> Result<Map<String, Value>, Failure> {
+pub(super) async fn collect(process: &Process, mut output: OwnedMutexGuard<Output>) -> Result<OutcomeBody, Failure> {
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     while let Some((stream, bytes)) = output.next().await {
         match stream {
@@ -144,16 +124,12 @@ pub(super) async fn collect(
             Stream::Stderr => stderr.extend(bytes),
         }
     }
-    let mut outcome = process.end().await?;
-    (outcome.stdout, outcome.stderr) = (stdout, stderr);
-    Ok(outcome_json(&outcome))
-}
-
-/// How a process ended, where what it printed is told elsewhere.
-pub(super) fn without_output(outcome: &Outcome) -> Map<String, Value> {
-    let mut told = outcome_json(outcome);
-    told.retain(|field, _| field != "stdout" && field != "stderr");
-    told
+    let outcome = process.end().await?;
+    Ok(OutcomeBody {
+        stdout: Some(stdout),
+        stderr: Some(stderr),
+        ..told::end(&outcome)
+    })
 }
 
 #[cfg(test)]

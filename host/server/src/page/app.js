@@ -195,7 +195,7 @@ async function enter(key) {
   if (!isKey(key)) return ask('This is no key: one has neither spaces nor accents.');
   let own;
   try {
-    own = await new Client(key).get('/v1/key');
+    own = await new Client(key).get('/v1/about');
   } catch (error) {
     const isWrong = error instanceof Refusal && error.status === 401;
     if (isWrong) sessionStorage.removeItem(KEPT);

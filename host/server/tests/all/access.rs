@@ -22,8 +22,13 @@ const ROUTES: &[(&str, &str, Option<Role>)] = &[
     ("GET", "/", None),
     ("GET", "/docs", None),
     ("GET", "/page/{file}", None),
-    ("GET", "/v1/key", Some(Role::Reader)),
+    ("GET", "/v1/about", Some(Role::Reader)),
+    ("GET", "/v1/keys", Some(Role::Admin)),
+    ("POST", "/v1/keys", Some(Role::Admin)),
+    ("DELETE", "/v1/keys/{key}", Some(Role::Admin)),
     ("GET", "/v1/policies", Some(Role::Reader)),
+    ("GET", "/v1/policies/{name}", Some(Role::Reader)),
+    ("POST", "/v1/policies/check", Some(Role::Reader)),
     ("GET", "/v1/events", Some(Role::Reader)),
     ("GET", "/v1/sandboxes/{id}/events", Some(Role::Reader)),
     ("GET", "/v1/tools", Some(Role::Reader)),
@@ -76,6 +81,8 @@ const ROUTES: &[(&str, &str, Option<Role>)] = &[
     ("POST", "/v1/sandboxes/{id}/resume", Some(Role::Operator)),
     ("POST", "/v1/sandboxes/{id}/stop", Some(Role::Operator)),
     ("DELETE", "/v1/sandboxes/{id}", Some(Role::Operator)),
+    ("POST", "/v1/tools/{tool}/disable", Some(Role::Admin)),
+    ("POST", "/v1/tools/{tool}/enable", Some(Role::Admin)),
     ("DELETE", "/v1/tools/{tool}", Some(Role::Admin)),
 ];
 
@@ -84,6 +91,7 @@ fn body_of(path: &str) -> Value {
     match path.rsplit('/').next() {
         Some("call") if path.contains("{session}") => json!({"function": "twice", "arguments": {"number": 2}}),
         Some("sessions") => json!({"tool": "echo"}),
+        Some("keys") => json!({"role": "reader"}),
         Some("call") => call,
         Some("calls") => json!({ "one": call }),
         Some("processes") => json!({"program": "/exit.wasm", "stdin": "pipe", "detached": true}),
@@ -101,6 +109,11 @@ fn query_of(path: &str) -> &'static str {
         Some("list" | "tar") => "?path=/",
         _ => "",
     }
+}
+
+/// The id of a key which nobody uses.
+fn key_to_remove(server: &Running) -> String {
+    server.keys.create(Role::Reader).unwrap().0.to_string()
 }
 
 /// The status with which `key` is answered.
@@ -126,10 +139,13 @@ async fn status(server: &Running, key: Option<&str>, method: &str, path: &str) -
         .replace("{session}", "1")
         .replace("{file}", "app.js")
         .replace("{tool}", "echo")
+        .replace("{name}", "default")
+        .replace("{key}", &key_to_remove(server))
         + query_of(path);
     let (media, body) = match method {
         "PUT" if path.contains("/files") => ("application/octet-stream", Bytes::new()),
         "PUT" => ("application/wasm", Bytes::from(wat::parse_str(ECHO).unwrap())),
+        _ if path.ends_with("/check") => ("application/toml", Bytes::new()),
         _ if path.ends_with("/stdin") => ("application/octet-stream", Bytes::new()),
         _ => ("application/json", Bytes::from(body_of(path).to_string())),
     };

@@ -114,7 +114,7 @@ async fn the_page_of_this_server_may_ask_and_no_other_page() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_is_told_its_role() {
     let server = Running::start().await;
-    let own = server.get("/v1/key").await.expect(200);
+    let own = server.get("/v1/about").await.expect(200);
     assert_eq!(own["role"], "admin");
-    assert!(server.admin.contains(own["id"].as_str().unwrap()), "{own}");
+    assert!(server.admin.contains(own["key"].as_str().unwrap()), "{own}");
 }

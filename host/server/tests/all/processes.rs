@@ -526,3 +526,19 @@ async fn what_cannot_be_run_is_an_error() {
         .expect(200);
     ready.run("*/*", json!({"program": "/x.wasm"})).await.expect(409);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_which_is_removed_is_compiled_and_runs_all_the_same() {
+    let server = Running::start().await;
+    let id = server.sandbox().await;
+    let sandbox = server.host.sandbox(id.parse().unwrap()).unwrap();
+    let program = wat::parse_str(r#"(module (memory (export "memory") 1) (func (export "_start")))"#).unwrap();
+    sandbox.workspace().write("/once.wasm", &program).unwrap();
+    let at = format!("/v1/sandboxes/{id}/processes");
+    let body = json!({"program": "/once.wasm", "remove_program": true, "detached": true});
+    server.post(&at, body.clone()).await.expect(201);
+    let ended = server.get(&format!("{at}/1/wait")).await.expect(200);
+    assert_eq!(ended["outcome"]["ending"], json!({"exited": 0}), "{ended}");
+    assert!(sandbox.workspace().list("/").unwrap().is_empty());
+    server.post(&at, body).await.expect(404);
+}

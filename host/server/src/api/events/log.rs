@@ -117,7 +117,7 @@ impl Log {
                 _ = closing.wait_for(|closing| *closing) => None,
             };
             match delivery {
-                Some(Delivery::Event(event)) => self.push(super::told(&event)),
+                Some(Delivery::Event(event)) => self.push(super::entry(&event)),
                 // Nobody knows in which sandboxes.
                 Some(Delivery::Missed(count)) => self.skip(count),
                 None => break,

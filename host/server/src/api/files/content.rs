@@ -11,30 +11,17 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream::{Stream, try_unfold};
 use palisade::{HostFile, Kind, Metadata, NewFile, Workspace};
-use serde::Deserialize;
+use palisade_wire::{At, FileBody, PutRequest};
 use tokio::runtime::Handle;
-use utoipa::IntoParams;
 
+use super::made;
 use super::range::Part;
-use super::{At, FileBody, made};
 use crate::api::Api;
 use crate::body::{Chunks, Query};
 use crate::error::{Cause, ErrorBody, Failure};
 
 /// Bytes which are read at a time, and held for a client which does not take them.
 const CHUNK: u64 = 64 * 1024;
-
-/// Where a file is put.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(in crate::api) struct PutRequest {
-    /// Its absolute path in the sandbox.
-    path: String,
-    /// Whether the directories above it are made where they are missing.
-    #[serde(default)]
-    parents: bool,
-}
 
 /// The bytes of a file, or one range of them. Should it become shorter meanwhile, the answer breaks off.
 #[utoipa::path(get, path = "/v1/sandboxes/{id}/files",
@@ -154,7 +141,7 @@ pub(in crate::api) async fn write(
     }
     received?;
     let metadata = api.in_files(&id, move |files| files.stat(&path)).await?;
-    Ok((made(known), axum::Json(metadata.into())))
+    Ok((made(known), axum::Json(super::body(metadata))))
 }
 
 async fn receive(api: &Api, mut upload: Upload, body: &mut Chunks) -> Result<(), Failure> {

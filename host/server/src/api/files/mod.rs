@@ -15,14 +15,14 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use palisade::{DirEntry, FileKind, Kind, Metadata, Workspace};
-use serde::{Deserialize, Serialize};
+use palisade_wire::{At, DirectoryRequest, FileBody, FilePage, ListRequest, MoveRequest, NameBody};
 use tokio::sync::Semaphore;
-use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use crate::body::{Json, Query};
 use crate::error::Failure;
 use crate::places::Places;
+use crate::told;
 
 /// Pieces of work on files at one time; others wait.
 const PIECES: usize = 16;
@@ -76,88 +76,15 @@ fn defect() -> palisade::Error {
     palisade::Error::new(Kind::Internal, "palisade has a defect here; its log says more")
 }
 
-/// Which file or directory is meant.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct At {
-    /// Its absolute path in the sandbox.
-    path: String,
-}
-
-/// The attributes of a file, a directory or a link.
-#[derive(Serialize, ToSchema)]
-pub(super) struct FileBody {
-    /// `file`, `directory`, `symlink` or `other`.
-    #[schema(value_type = String)]
-    kind: FileKind,
-    size_bytes: u64,
-    /// When its content last changed.
-    #[schema(value_type = String, format = DateTime)]
-    modified: jiff::Timestamp,
-    /// The permission bits: 420 is 0o644.
-    mode: u32,
-    /// How many names it has.
-    links: u64,
-}
-
-impl From<Metadata> for FileBody {
-    fn from(metadata: Metadata) -> Self {
-        Self {
-            kind: metadata.kind,
-            size_bytes: metadata.size,
-            modified: metadata.modified.try_into().unwrap_or_default(),
-            mode: metadata.mode,
-            links: metadata.links,
-        }
+fn body(metadata: Metadata) -> FileBody {
+    let modified: jiff::Timestamp = metadata.modified.try_into().unwrap_or_default();
+    FileBody {
+        kind: told::file_kind(metadata.kind),
+        size_bytes: metadata.size,
+        modified: modified.to_string(),
+        mode: metadata.mode,
+        links: metadata.links,
     }
-}
-
-/// Some of the names in a directory.
-#[derive(Serialize, ToSchema)]
-pub(super) struct FilePage {
-    entries: Vec<NameBody>,
-    /// What to give as `after` for those which follow; `null` where none do.
-    next: Option<String>,
-}
-
-/// A name in a directory.
-#[derive(Serialize, ToSchema)]
-struct NameBody {
-    name: String,
-    /// `file`, `directory`, `symlink` or `other`.
-    #[schema(value_type = String)]
-    kind: FileKind,
-    /// Of a file which is still there.
-    size_bytes: Option<u64>,
-}
-
-/// Which names are listed.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct ListRequest {
-    /// The absolute path of the directory.
-    path: String,
-    /// How many at most: 1 to 1,000, 100 where it is left out.
-    limit: Option<u16>,
-    /// Only those whose name comes after this one, by the bytes of both.
-    after: Option<String>,
-}
-
-/// A directory to make.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct DirectoryRequest {
-    path: String,
-}
-
-/// Where to move a file or a directory.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct MoveRequest {
-    from: String,
-    to: String,
 }
 
 impl Api {
@@ -191,7 +118,7 @@ pub(super) async fn stat(
     Query(at): Query<At>,
 ) -> Result<axum::Json<FileBody>, Failure> {
     let metadata = api.in_files(&id, move |files| files.stat(&at.path)).await?;
-    Ok(axum::Json(metadata.into()))
+    Ok(axum::Json(body(metadata)))
 }
 
 /// The names in a directory, in the order of their bytes.
@@ -214,16 +141,16 @@ fn page(files: &Workspace, path: &str, limit: usize, after: Option<&str>) -> pal
     let more = entries.len() > limit;
     entries.truncate(limit);
     let next = entries.last().filter(|_| more).map(|last| last.name.clone());
-    let told = |DirEntry { name, kind, .. }| {
+    let told_of = |DirEntry { name, kind, .. }| {
         let metadata = (kind == FileKind::File).then(|| files.stat(&below(path, &name)));
         NameBody {
             size_bytes: metadata.and_then(Result::ok).map(|metadata| metadata.size),
             name,
-            kind,
+            kind: told::file_kind(kind),
         }
     };
     Ok(FilePage {
-        entries: entries.into_iter().map(told).collect(),
+        entries: entries.into_iter().map(told_of).collect(),
         next,
     })
 }
@@ -248,7 +175,7 @@ pub(super) async fn make_directory(
         Ok((known, files.stat(&value.path)?))
     };
     let (known, metadata) = api.in_trees(&id, make).await?;
-    Ok((made(known), axum::Json(metadata.into())))
+    Ok((made(known), axum::Json(body(metadata))))
 }
 
 fn made(known: bool) -> StatusCode {
