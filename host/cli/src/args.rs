@@ -20,7 +20,8 @@ Examples:
   palisade run hello.wasm
   palisade run --dir ./data::/data:ro --env LANG=C tool.wasm --verbose /data/in.txt
   palisade run --memory 256MiB --timeout 10s --policy strict untrusted.wasm < in > out
-  palisade doctor";
+  palisade doctor
+  palisade --host http://127.0.0.1:7010 run hello.wasm      on another host, by its HTTP endpoint";
 
 const RUN_EXAMPLES: &str = "\
 Examples:
@@ -73,7 +74,7 @@ pub(crate) struct Arguments {
 }
 
 /// What every command takes.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Globals {
     /// Answer with one JSON document on standard output, errors too
     #[arg(long, global = true)]
@@ -84,6 +85,12 @@ pub(crate) struct Globals {
     /// Where compiled programs and the files of sandboxes are kept [default: $XDG_STATE_HOME/palisade]
     #[arg(long, global = true, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
+    /// Do it on another host, which `palisade serve` serves [default: $PALISADE_HOST, else here]
+    #[arg(long, global = true, value_name = "URL")]
+    pub host: Option<String>,
+    /// A file with the key for that host [default: $PALISADE_KEY; for a server of this machine, its own]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
 }
 
 impl Globals {

@@ -1,6 +1,7 @@
 //! Exit codes: one table, which `palisade run --help` tells too.
 
-use palisade::{Ending, Kind, Limit};
+use palisade_client::Kind;
+use palisade_client::wire::{self, Ending, Limit};
 
 /// palisade itself failed: a wrong flag, a bad file, a program which is not WebAssembly.
 pub(crate) const FAILURE: u8 = 125;
@@ -26,31 +27,18 @@ pub(crate) fn of_ending(ending: &Ending) -> u8 {
         Ending::Returned => 0,
         Ending::Failed => FAILED,
         Ending::Trapped(_) => TRAPPED,
-        Ending::LimitReached(limit) => of_limit(*limit),
-        Ending::Killed => KILLED,
+        Ending::LimitReached(Limit::Time) => TIMED_OUT,
+        Ending::LimitReached(_) | Ending::Killed => KILLED,
+        // A host which is newer than this command tells of it.
+        _ => FAILURE,
     }
 }
 
-fn of_limit(limit: Limit) -> u8 {
-    match limit {
-        Limit::Time => TIMED_OUT,
-        Limit::Memory | Limit::Fuel | Limit::Output | Limit::Disk | Limit::Files | Limit::Handles => KILLED,
-    }
-}
-
-/// The code for an error of palisade or of its user.
+/// The code for an error of palisade, of its user, or of the way to a host.
 pub(crate) fn of_kind(kind: Kind) -> u8 {
     match kind {
-        Kind::Denied => DENIED,
-        Kind::InvalidInput
-        | Kind::NotFound
-        | Kind::Conflict
-        | Kind::Exhausted
-        | Kind::Timeout
-        | Kind::Unsupported
-        | Kind::Unavailable
-        | Kind::Corrupt
-        | Kind::Internal => FAILURE,
+        Kind::Answered(wire::Kind::Denied) => DENIED,
+        Kind::Answered(_) | Kind::Unsendable | Kind::Unreachable | Kind::Silent | Kind::Garbled => FAILURE,
     }
 }
 
@@ -64,12 +52,13 @@ pub(crate) const TABLE: &str = "\
 Exit codes:
   0..=255  what the program exits with
   124      the program was stopped by the limit of time
-  125      palisade failed: a wrong flag or file, or a program which is not WebAssembly
+  125      palisade or its host failed: a wrong flag or file, or a program which is not WebAssembly
   126      the policy does not grant what was asked
   127      there is no such program file
   134      the program trapped
   137      the program was stopped by another limit, or killed
-  129, 130, 143  palisade was told to stop by SIGHUP, SIGINT or SIGTERM";
+  129, 130, 143  palisade was told to stop by SIGHUP, SIGINT or SIGTERM
+  141      nobody takes what a program on another host prints";
 
 /// What differs for a call of a tool.
 pub(crate) const CALL_TABLE: &str = "\
@@ -109,9 +98,10 @@ mod tests {
 
     #[test]
     fn only_a_denial_differs_from_other_errors() {
-        assert_eq!(of_kind(Kind::Denied), 126);
-        assert_eq!(of_kind(Kind::NotFound), 125);
-        assert_eq!(of_kind(Kind::Internal), 125);
+        assert_eq!(of_kind(Kind::Answered(wire::Kind::Denied)), 126);
+        assert_eq!(of_kind(Kind::Answered(wire::Kind::NotFound)), 125);
+        assert_eq!(of_kind(Kind::Answered(wire::Kind::Forbidden)), 125);
+        assert_eq!(of_kind(Kind::Unreachable), 125);
         assert_eq!((of_signal(2), of_signal(15)), (130, 143));
     }
 }

@@ -2,6 +2,7 @@
 
 use palisade::Kind;
 use palisade::policy::{Denial, Problem};
+use palisade_server::told;
 use serde_json::json;
 
 use crate::report::{self, Format};
@@ -10,21 +11,27 @@ use crate::{exit, policy};
 /// An error of palisade or of its user; never of a guest.
 #[derive(Debug)]
 pub(crate) struct Failure {
-    kind: Kind,
+    kind: palisade_client::Kind,
     message: String,
     denials: Vec<Denial>,
+    /// The request, as the log of its host names it.
+    request_id: Option<String>,
     /// What is wrong with a file, with the file's name.
-    problems: Option<(String, Vec<Problem>)>,
+    problems: Option<Box<(String, Vec<Problem>)>>,
     code: u8,
 }
 
 impl Failure {
     pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
-        let message = message.into();
+        Self::of(palisade_client::Kind::Answered(told::kind(kind)), message.into())
+    }
+
+    fn of(kind: palisade_client::Kind, message: String) -> Self {
         Self {
             kind,
             message,
             denials: Vec::new(),
+            request_id: None,
             problems: None,
             code: exit::of_kind(kind),
         }
@@ -43,18 +50,20 @@ impl Failure {
         let file = file.into();
         let lines: Vec<String> = problems.iter().map(|one| policy::problem_line(&file, one)).collect();
         Self {
-            problems: Some((file, problems)),
+            problems: Some(Box::new((file, problems))),
             ..Self::invalid(lines.join("; "))
         }
     }
 
-    /// The program that was to be run cannot be loaded.
-    pub(crate) fn program(error: palisade::Error) -> Self {
-        let code = match error.kind() {
-            Kind::NotFound => exit::NO_PROGRAM,
-            kind => exit::of_kind(kind),
+    /// The program, tool or function that was asked for cannot be had.
+    pub(crate) fn program(error: impl Into<Self>) -> Self {
+        let failure: Self = error.into();
+        let code = if failure.is_not_found() {
+            exit::NO_PROGRAM
+        } else {
+            failure.code
         };
-        Self { code, ..error.into() }
+        Self { code, ..failure }
     }
 
     /// A second signal came before the first was obeyed.
@@ -76,8 +85,9 @@ impl Failure {
         self
     }
 
-    pub(crate) fn kind(&self) -> Kind {
-        self.kind
+    /// Whether there is no such thing.
+    pub(crate) fn is_not_found(&self) -> bool {
+        self.kind == palisade_client::Kind::Answered(palisade_client::wire::Kind::NotFound)
     }
 
     pub(crate) fn message(&self) -> &str {
@@ -97,7 +107,7 @@ impl Failure {
         if !self.denials.is_empty() {
             return self.denials.iter().map(report::denial_line).collect();
         }
-        match &self.problems {
+        match self.problems.as_deref() {
             Some((file, problems)) => problems
                 .iter()
                 .map(|problem| policy::problem_line(file, problem))
@@ -112,7 +122,10 @@ impl Failure {
             "message": self.message,
             "denials": report::denials_json(&self.denials),
         });
-        if let Some((file, problems)) = &self.problems {
+        if let Some(request) = &self.request_id {
+            error["request_id"] = json!(request);
+        }
+        if let Some((file, problems)) = self.problems.as_deref() {
             error["file"] = json!(file);
             error["problems"] = json!(problems);
         }
@@ -125,6 +138,16 @@ impl From<palisade::Error> for Failure {
         Self {
             denials: error.denials().to_vec(),
             ..Self::new(error.kind(), error.to_string())
+        }
+    }
+}
+
+impl From<palisade_client::Error> for Failure {
+    fn from(error: palisade_client::Error) -> Self {
+        Self {
+            denials: error.denials().to_vec(),
+            request_id: error.request_id().map(str::to_owned),
+            ..Self::of(error.kind(), error.to_string())
         }
     }
 }

@@ -1,55 +1,41 @@
 //! `palisade key`: who may use the server.
 
-use palisade::Host;
-use palisade_server::{Key, Keys};
+use palisade_client::wire::KeyBody;
 use serde_json::json;
 
 use crate::args::KeyAction;
-use crate::config::Config;
 use crate::failure::Failure;
-use crate::report::{self, Format};
+use crate::host::Host;
+use crate::report::{self, Format, visible};
 
-pub(crate) fn key(action: &KeyAction, config: &Config, format: Format) -> Result<u8, Failure> {
-    // It looks whether the directory is closed to others.
-    let host = Host::open(config.to_host()?)?;
-    let keys = Keys::open(host.state_dir())?;
+pub(crate) async fn key(action: KeyAction, host: &dyn Host, format: Format) -> Result<u8, Failure> {
     match action {
         KeyAction::Create { role } => {
-            let (id, text) = keys.create(*role)?;
+            let made = host.create_key(role).await?;
             match format {
-                Format::Json => {
-                    report::print_json(&json!({ "id": id.to_string(), "role": role, "key": text }));
-                }
+                Format::Json => report::print_json(&json!(made)),
                 Format::Text => {
-                    report::print(format!("{text}\n").as_bytes());
+                    report::print(format!("{}\n", visible(&made.key)).as_bytes());
                     report::say(&format!(
-                        "key {id} has the role {role}; what was printed is kept nowhere"
+                        "key {} has the role {role}; what was printed is kept nowhere",
+                        made.id
                     ));
                 }
             }
         }
-        KeyAction::List => list(&keys.list()?, format),
-        KeyAction::Remove { id } => keys.remove(*id)?,
+        KeyAction::List => list(&host.keys().await?, format),
+        KeyAction::Remove { id } => host.remove_key(id).await?,
     }
     Ok(0)
 }
 
-fn list(keys: &[Key], format: Format) {
+fn list(keys: &[KeyBody], format: Format) {
     match format {
-        Format::Json => {
-            let keys: Vec<_> = keys
-                .iter()
-                .map(|key| {
-                    let (id, created) = (key.id.to_string(), key.created.to_string());
-                    json!({ "id": id, "role": key.role, "created": created, "local": key.local })
-                })
-                .collect();
-            report::print_json(&json!({ "keys": keys }));
-        }
+        Format::Json => report::print_json(&json!({ "keys": keys })),
         Format::Text => {
             let lines = keys.iter().map(|key| {
                 let local = if key.local { "  local" } else { "" };
-                format!("{}  {:<8}  {}{local}\n", key.id, key.role.as_str(), key.created)
+                visible(&format!("{}  {:<8}  {}{local}", key.id, key.role.as_str(), key.created)) + "\n"
             });
             report::print(lines.collect::<String>().as_bytes());
         }

@@ -8,6 +8,7 @@ mod config;
 mod doctor;
 mod exit;
 mod failure;
+mod host;
 mod host_limits;
 mod key;
 mod log;
@@ -24,7 +25,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-use crate::args::{Action, Arguments, ConfigAction, PolicyAction, ToolCommand};
+use crate::args::{Action, Arguments, ConfigAction, ToolCommand};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::report::Format;
@@ -71,22 +72,26 @@ fn report_usage(error: &clap::Error) -> u8 {
 
 fn act(arguments: Arguments, format: Format) -> Result<u8, Failure> {
     let Arguments { globals, action } = arguments;
-    let config = || Config::load(&globals, &config::process_environment);
+    // A verb is for any host, or for this machine alone: it says which by what it asks for.
+    let host = || host::open(&globals);
+    let here = |verb| {
+        host::only_here(&globals, verb)?;
+        Config::load(&globals, &config::process_environment)
+    };
     match action {
-        Action::Run(run) => {
-            let config = Config::load(&globals, &config::process_environment)?;
-            block_on(run::run(*run, &config, format))
+        Action::Run(run) => block_on(run::run(*run, &*host()?, format)),
+        Action::Tool(ToolCommand::New(asked)) => {
+            host::only_here(&globals, "tool new")?;
+            tool::new(&asked, format)
         }
-        Action::Tool(ToolCommand::New(asked)) => tool::new(&asked, format),
-        Action::Tool(ToolCommand::Registry(action)) => block_on(tool::tool(action, &config()?, format)),
-        Action::Serve(asked) => block_on_with(serving_threads(), serve::serve(&asked, &config()?, format)),
-        Action::Key(action) => key::key(&action, &config()?, format),
-        Action::Policy(PolicyAction::Check { file }) => policy::check(&file, format),
-        Action::Policy(PolicyAction::Show { policy }) => policy::show(&policy, &config()?.host_limits, format),
-        Action::Policy(PolicyAction::List) => Ok(policy::list(format)),
-        Action::Config(ConfigAction::Show) => config::show(&config()?, format),
-        Action::Doctor => block_on(doctor::doctor(config()?, format)),
+        Action::Tool(ToolCommand::Registry(action)) => block_on(tool::tool(action, &*host()?, format)),
+        Action::Serve(asked) => block_on_with(serving_threads(), serve::serve(&asked, &here("serve")?, format)),
+        Action::Key(action) => block_on(key::key(action, &*host()?, format)),
+        Action::Policy(action) => block_on(policy::policy(action, &*host()?, format)),
+        Action::Config(ConfigAction::Show) => config::show(&here("config show")?, format),
+        Action::Doctor => block_on(doctor::doctor(&*host()?, format)),
         Action::Completions { shell } => {
+            host::only_here(&globals, "completions")?;
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "palisade", &mut text);
             report::print(&text);

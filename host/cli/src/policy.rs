@@ -4,11 +4,13 @@ use std::path::Path;
 
 use palisade::Kind;
 use palisade::policy::{Policy, Problem};
+use palisade_client::wire::{PolicyBody, PolicyLine, PolicyReport};
 use serde_json::json;
 
+use crate::args::PolicyAction;
 use crate::exit;
 use crate::failure::Failure;
-use crate::host_limits::HostLimits;
+use crate::host::Host;
 use crate::report::{self, Format, visible};
 use crate::text_file;
 
@@ -17,7 +19,7 @@ pub(crate) fn load(named: &str) -> Result<Policy, Failure> {
     if let Some(policy) = Policy::shipped(named) {
         return Ok(policy);
     }
-    let is_file = |failure: &Failure| failure.kind() != Kind::NotFound || named.contains(['/', '.']);
+    let is_file = |failure: &Failure| !failure.is_not_found() || named.contains(['/', '.']);
     let text = text_file::read(Path::new(named)).map_err(|failure| match is_file(&failure) {
         true => failure,
         false => Failure::new(
@@ -45,22 +47,32 @@ pub(crate) fn problem_line(file: &str, problem: &Problem) -> String {
     format!("{file}:{place} {key}{message}")
 }
 
+pub(crate) async fn policy(action: PolicyAction, host: &dyn Host, format: Format) -> Result<u8, Failure> {
+    match action {
+        PolicyAction::Check { file } => return check(&file, host, format).await,
+        PolicyAction::Show { policy } => show(&host.policy(&policy).await?, format),
+        PolicyAction::List => list(host.policies().await?, format),
+    }
+    Ok(0)
+}
+
 /// Reports every problem in a file.
-pub(crate) fn check(file: &Path, format: Format) -> Result<u8, Failure> {
+async fn check(file: &Path, host: &dyn Host, format: Format) -> Result<u8, Failure> {
     let text = text_file::read(file)?;
     let name = file.display().to_string();
-    let (description, problems) = match Policy::from_toml(&text) {
-        Ok(policy) => (policy.description().map(str::to_owned), Vec::new()),
-        Err(problems) => (None, problems),
-    };
+    let PolicyReport {
+        ok,
+        description,
+        problems,
+    } = host.check_policy(text).await?;
     match format {
         Format::Json => report::print_json(&json!({
             "file": name,
-            "ok": problems.is_empty(),
+            "ok": ok,
             "description": description,
             "problems": problems,
         })),
-        Format::Text if problems.is_empty() => {
+        Format::Text if ok => {
             let description = description.as_deref().unwrap_or("a policy without a description");
             report::print(format!("{}: ok: {}\n", visible(&name), visible(description)).as_bytes());
         }
@@ -69,40 +81,33 @@ pub(crate) fn check(file: &Path, format: Format) -> Result<u8, Failure> {
             report::print(lines.collect::<String>().as_bytes());
         }
     }
-    Ok(if problems.is_empty() { 0 } else { exit::PROBLEMS })
+    Ok(if ok { 0 } else { exit::PROBLEMS })
 }
 
-/// Shows a policy with every value spelled out, under the limits of this host.
-pub(crate) fn show(named: &str, host: &HostLimits, format: Format) -> Result<u8, Failure> {
-    let policy = host.apply(load(named)?)?;
+/// Shows a policy with every value spelled out.
+fn show(policy: &PolicyBody, format: Format) {
     match format {
         Format::Text => {
-            let lines: String = policy.to_toml().lines().map(|line| visible(line) + "\n").collect();
+            let lines: String = policy.toml.lines().map(|line| visible(line) + "\n").collect();
             report::print(lines.as_bytes());
         }
-        Format::Json => report::print_json(&json!(policy)),
+        Format::Json => report::print_json(&policy.values),
     }
-    Ok(0)
 }
 
-/// Lists the shipped policies.
-pub(crate) fn list(format: Format) -> u8 {
-    let policies = Policy::SHIPPED.map(|name| {
-        let policy = Policy::shipped(name);
-        let description = policy.as_ref().and_then(Policy::description).unwrap_or_default();
-        (name, description.to_owned())
-    });
+/// Lists policies, in the order of their names.
+fn list(mut policies: Vec<PolicyLine>, format: Format) {
+    policies.sort_unstable_by(|left, right| left.name.cmp(&right.name));
     match format {
         Format::Text => {
-            let lines = policies.map(|(name, description)| format!("{name:<10} {description}\n"));
-            report::print(lines.concat().as_bytes());
+            let lines = policies.iter().map(|PolicyLine { name, description }| {
+                let description = description.as_deref().unwrap_or_default();
+                visible(&format!("{name:<10} {description}")) + "\n"
+            });
+            report::print(lines.collect::<String>().as_bytes());
         }
-        Format::Json => {
-            let list = policies.map(|(name, description)| json!({ "name": name, "description": description }));
-            report::print_json(&json!({ "policies": list }));
-        }
+        Format::Json => report::print_json(&json!({ "policies": policies })),
     }
-    0
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use palisade::policy::{ByteSize, Denial, Limits};
-use palisade::{Ending, Limit, Outcome, Usage};
+use palisade_client::wire::{Ending, Limit, OutcomeBody, ProcessUsage};
 use serde_json::{Value, json};
 
 /// In which form a command answers.
@@ -77,7 +77,7 @@ fn is_hidden(character: char) -> bool {
 const MAX_DENIALS: usize = 5;
 
 /// The lines about how a run ended, where it did not end well, and about what it was refused.
-pub(crate) fn run_lines(outcome: &Outcome, limits: &Limits) -> Vec<String> {
+pub(crate) fn run_lines(outcome: &OutcomeBody, limits: &Limits) -> Vec<String> {
     let used = usage_line(&outcome.usage);
     let mut lines = Vec::new();
     match &outcome.ending {
@@ -89,6 +89,7 @@ pub(crate) fn run_lines(outcome: &Outcome, limits: &Limits) -> Vec<String> {
             lines.push(format!("stopped by the limit of {name} ({value}): {used}"));
         }
         Ending::Killed => lines.push(format!("the program was killed: {used}")),
+        other => lines.push(format!("the program ended as {}: {used}", json!(other))),
     }
     lines.extend(survived_line(outcome, limits));
     let told = outcome.denials.len().min(MAX_DENIALS);
@@ -101,7 +102,7 @@ pub(crate) fn run_lines(outcome: &Outcome, limits: &Limits) -> Vec<String> {
 }
 
 /// Limits that refused the guest something without ending it.
-fn survived_line(outcome: &Outcome, limits: &Limits) -> Option<String> {
+fn survived_line(outcome: &OutcomeBody, limits: &Limits) -> Option<String> {
     let hit = outcome.limits_hit.iter().copied();
     let survived: Vec<String> = hit
         .filter(|limit| outcome.ending != Ending::LimitReached(*limit))
@@ -120,27 +121,19 @@ pub(crate) fn denial_line(denial: &Denial) -> String {
 }
 
 /// `used 12,345,678 fuel, 1.98s of processor time, …`
-pub(crate) fn usage_line(usage: &Usage) -> String {
-    let Usage {
-        fuel,
-        host_time,
-        elapsed,
-        peak_memory,
-        read,
-        written,
-    } = usage;
+pub(crate) fn usage_line(usage: &ProcessUsage) -> String {
     let mut line = String::from("used ");
-    if let Some(fuel) = fuel {
-        let _ = write!(line, "{} fuel, ", grouped(*fuel));
+    if let Some(fuel) = usage.fuel {
+        let _ = write!(line, "{} fuel, ", grouped(fuel));
     }
     let _ = write!(
         line,
         "{} of processor time, {} of memory at most, {} in all; read {}, wrote {}",
-        short(*host_time),
-        short_size(*peak_memory),
-        short(*elapsed),
-        short_size(*read),
-        short_size(*written),
+        short(usage.host_time()),
+        short_size(ByteSize::from_bytes(usage.peak_memory_bytes)),
+        short(usage.elapsed()),
+        short_size(ByteSize::from_bytes(usage.read_bytes)),
+        short_size(ByteSize::from_bytes(usage.written_bytes)),
     );
     line
 }
@@ -154,6 +147,7 @@ fn value_of(limit: Limit, limits: &Limits) -> String {
         Limit::Disk => limits.disk.to_string(),
         Limit::Files => grouped(limits.files),
         Limit::Handles => grouped(limits.handles.into()),
+        _ => "one which is not known here".into(),
     }
 }
 
@@ -197,8 +191,8 @@ pub(crate) fn short_size(size: ByteSize) -> String {
 }
 
 /// All of a run as one object.
-pub(crate) fn outcome_json(outcome: &Outcome, exit_code: u8) -> Value {
-    let mut told = json!(palisade_server::told::outcome(outcome));
+pub(crate) fn outcome_json(outcome: &OutcomeBody, exit_code: u8) -> Value {
+    let mut told = json!(outcome);
     told["exit_code"] = json!(exit_code);
     told
 }
@@ -211,20 +205,20 @@ pub(crate) fn denials_json(denials: &[Denial]) -> Value {
 mod tests {
     use super::*;
 
-    fn outcome(ending: Ending) -> Outcome {
-        Outcome {
+    fn outcome(ending: Ending) -> OutcomeBody {
+        OutcomeBody {
             ending,
             value: None,
-            usage: Usage {
+            usage: ProcessUsage {
                 fuel: Some(12_345_678),
-                peak_memory: ByteSize::from_mib(17),
-                ..Usage::default()
+                peak_memory_bytes: 17 << 20,
+                ..ProcessUsage::default()
             },
             limits_hit: Vec::new(),
             denials: Vec::new(),
             more_denials: 0,
-            stdout: Vec::new(),
-            stderr: vec![0xff],
+            stdout: Some(Vec::new()),
+            stderr: Some(vec![0xff]),
         }
     }
 

@@ -19,7 +19,6 @@ pub(crate) struct Request {
     pub spec: SandboxSpec,
     /// The policy before the limits of this host.
     pub base: Policy,
-    pub usage: Usage,
 }
 
 /// Whether the usage of a run which succeeds is told.
@@ -29,6 +28,12 @@ pub(crate) enum Usage {
     Told,
 }
 
+impl Usage {
+    pub(crate) fn asked(sandbox: &SandboxArguments) -> Self {
+        if sandbox.usage { Self::Told } else { Self::Quiet }
+    }
+}
+
 impl Request {
     pub(crate) fn new(sandbox: SandboxArguments, config: &Config) -> Result<Self, Failure> {
         let SandboxArguments {
@@ -36,7 +41,7 @@ impl Request {
             envs,
             limits,
             policy,
-            usage,
+            usage: _,
         } = sandbox;
         let named = policy.as_deref().unwrap_or(&config.policy.value);
         let base = policy::load(named)?;
@@ -49,8 +54,7 @@ impl Request {
             let (name, value) = variable.resolve(|name| std::env::var_os(name))?;
             spec = spec.env(name, value);
         }
-        let usage = if usage { Usage::Told } else { Usage::Quiet };
-        Ok(Self { spec, base, usage })
+        Ok(Self { spec, base })
     }
 }
 
@@ -161,7 +165,7 @@ impl FromStr for EnvArgument {
 
 impl EnvArgument {
     /// The variable with its value, which is never part of a message.
-    fn resolve(self, environment: impl Fn(&str) -> Option<OsString>) -> Result<(String, String), Failure> {
+    pub(crate) fn resolve(self, environment: impl Fn(&str) -> Option<OsString>) -> Result<(String, String), Failure> {
         let Self { name, value } = self;
         let value = match value {
             Some(value) => value,

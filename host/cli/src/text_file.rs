@@ -62,7 +62,7 @@ mod tests {
         for path in [&*pipe, folder.path(), Path::new("/dev/zero")] {
             assert!(refusal(path).contains("not a regular file"), "{path:?}");
         }
-        assert_eq!(read(&folder.path().join("none")).unwrap_err().kind(), Kind::NotFound);
+        assert!(read(&folder.path().join("none")).unwrap_err().is_not_found());
 
         let (file, link) = (folder.path().join("file"), folder.path().join("link"));
         std::fs::write(&file, "text").unwrap();

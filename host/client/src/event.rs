@@ -17,6 +17,15 @@ const SILENCE: std::time::Duration = std::time::Duration::from_secs(60);
 pub struct Events {
     lines: Lines,
     last: Option<String>,
+    /// What came of the next one.
+    begun: Begun,
+}
+
+#[derive(Debug, Default)]
+struct Begun {
+    id: Option<String>,
+    name: String,
+    data: String,
 }
 
 /// Something which happened.
@@ -65,6 +74,7 @@ impl Events {
         Ok(Self {
             lines: Lines::new(body),
             last: after.map(str::to_owned),
+            begun: Begun::default(),
         })
     }
 
@@ -73,26 +83,27 @@ impl Events {
         self.last.as_deref()
     }
 
-    /// What happened next; `None` where the server ends, or the sandbox.
+    /// What happened next; `None` where the server ends, or the sandbox. Cancel safe.
     ///
     /// # Errors
     /// Those of the connection.
     pub async fn next(&mut self) -> Result<Option<Received>> {
-        let (mut id, mut name, mut data) = (None, String::new(), String::new());
         while let Some(line) = self.lines.next().await? {
             if line.is_empty() {
-                if data.is_empty() {
+                let begun = std::mem::take(&mut self.begun);
+                if begun.data.is_empty() {
                     continue;
                 }
-                self.last = id.clone().or(self.last.take());
-                return Ok(Some(received(id, name, &data)?));
+                self.last = begun.id.clone().or(self.last.take());
+                return received(begun).map(Some);
             }
             let line = String::from_utf8_lossy(&line);
             let (field, value) = line.split_once(':').unwrap_or((&line, ""));
             let value = value.strip_prefix(' ').unwrap_or(value);
+            let Begun { id, name, data } = &mut self.begun;
             match field {
-                "id" => id = Some(value.to_owned()),
-                "event" => value.clone_into(&mut name),
+                "id" => *id = Some(value.to_owned()),
+                "event" => value.clone_into(name),
                 "data" if data.len() + value.len() > MAX_EVENT => {
                     return Err(Error::new(Kind::Garbled, "an event has no end"));
                 }
@@ -109,7 +120,7 @@ impl Events {
     }
 }
 
-fn received(id: Option<String>, name: String, data: &str) -> Result<Received> {
+fn received(Begun { id, name, data }: Begun) -> Result<Received> {
     let data: Value = crate::body::parse(data.as_bytes())?;
     let event = serde_json::from_value(json!({ "event": name, "data": data })).ok();
     Ok(Received { id, name, event, data })

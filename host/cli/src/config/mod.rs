@@ -8,8 +8,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use palisade::HostConfig;
 use palisade::policy::{ByteSize, Policy};
-use palisade::{HostConfig, Kind};
 use palisade_server::{CollectorUrl, HostName};
 use serde::Serialize;
 
@@ -188,7 +188,7 @@ fn read_file(globals: &Globals, environment: Environment<'_>) -> Result<(Option<
         let path = base.join("palisade/palisade.toml");
         match text_file::read(&path) {
             Ok(text) => return Ok((Some(path.clone()), ConfigFile::parse(&path, &text)?)),
-            Err(failure) if failure.kind() == Kind::NotFound => {}
+            Err(failure) if failure.is_not_found() => {}
             // It may hold ceilings: going on without it could allow too much.
             Err(failure) => return Err(failure),
         }

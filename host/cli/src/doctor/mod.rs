@@ -9,11 +9,12 @@ use serde_json::json;
 use crate::config::Config;
 use crate::exit;
 use crate::failure::Failure;
+use crate::host::Host;
 use crate::report::{self, Format, visible};
 
 /// One thing that was looked at.
 #[derive(Debug, Serialize)]
-struct Check {
+pub(crate) struct Check {
     name: &'static str,
     status: Status,
     detail: String,
@@ -31,7 +32,7 @@ enum Status {
 }
 
 impl Check {
-    fn ok(name: &'static str, detail: impl Into<String>) -> Self {
+    pub(crate) fn ok(name: &'static str, detail: impl Into<String>) -> Self {
         Self {
             name,
             status: Status::Ok,
@@ -49,7 +50,7 @@ impl Check {
         }
     }
 
-    fn fail(name: &'static str, detail: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub(crate) fn fail(name: &'static str, detail: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
             status: Status::Fail,
             ..Self::warn(name, detail, hint)
@@ -67,11 +68,17 @@ impl Check {
     }
 }
 
-/// Looks at everything; fails if a program cannot be run here.
-pub(crate) async fn doctor(config: Config, format: Format) -> Result<u8, Failure> {
+/// Looks at this machine.
+pub(crate) async fn here(config: &Config) -> Vec<Check> {
     let mut checks = machine::checks();
-    checks.extend(state::checks(&config));
-    checks.push(state::end_to_end(&config).await);
+    checks.extend(state::checks(config));
+    checks.push(state::end_to_end(config).await);
+    checks
+}
+
+/// Tells what a host can do; fails if a program cannot be run there.
+pub(crate) async fn doctor(host: &dyn Host, format: Format) -> Result<u8, Failure> {
+    let checks = host.checks().await?;
     let failed = checks.iter().any(|check| check.status == Status::Fail);
     match format {
         Format::Text => {

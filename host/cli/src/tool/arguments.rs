@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::Path;
 
-use palisade::Function;
+use palisade_client::wire::FunctionBody as Function;
 use serde_json::{Map, Value};
 
 use crate::failure::Failure;
@@ -13,7 +13,7 @@ use crate::text_file;
 const MAX_ARGUMENTS: u64 = 64 << 20;
 
 /// One JSON object in whatever form, or an argument in each word.
-pub(super) fn arguments(words: &[String], function: &Function) -> Result<Value, Failure> {
+pub(super) fn arguments(words: &[String], function: &Function) -> Result<Map<String, Value>, Failure> {
     match words {
         [word] if word == "-" => {
             let mut text = String::new();
@@ -37,13 +37,20 @@ pub(super) fn arguments(words: &[String], function: &Function) -> Result<Value, 
                 }
                 given.insert(name, value);
             }
-            Ok(Value::Object(given))
+            Ok(given)
         }
     }
 }
 
-fn parse(text: &str) -> Result<Value, Failure> {
-    serde_json::from_str(text).map_err(|error| Failure::invalid(format!("the arguments are not JSON: {error}")))
+fn parse(text: &str) -> Result<Map<String, Value>, Failure> {
+    let parsed = serde_json::from_str(text);
+    match parsed.map_err(|error| Failure::invalid(format!("the arguments are not JSON: {error}")))? {
+        Value::Object(arguments) => Ok(arguments),
+        other => Err(Failure::invalid(format!(
+            "the arguments are {}, expected an object",
+            kind(&other)
+        ))),
+    }
 }
 
 /// `NAME=VALUE`. What can only be a text of any kind, or null, is text as it stands. Everything else is JSON, and text
@@ -157,7 +164,9 @@ mod tests {
 
     fn parsed(words: &[&str]) -> Result<Value, String> {
         let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
-        arguments(&words, &function()).map_err(|failure| failure.message().to_owned())
+        arguments(&words, &function())
+            .map(Value::Object)
+            .map_err(|failure| failure.message().to_owned())
     }
 
     #[test]

@@ -8,23 +8,22 @@ mod show;
 use std::path::Path;
 use std::time::Duration;
 
-use palisade::policy::CallRequest;
-use palisade::{Bytes, Call, Ending, Host, Program, Tool, Tools};
+use palisade::Tools;
+use palisade_client::wire::{BytesForm, CallBody, Ending};
+use serde_json::Map;
 
 use crate::args::{ToolAction, ToolCall};
-use crate::config::Config;
 use crate::exit;
 use crate::failure::Failure;
+use crate::host::{Host, ProgramFile};
 use crate::report::{self, Format};
-use crate::request::Request;
+use crate::request::Usage;
 use crate::run;
 use crate::signals::Signals;
 
 pub(crate) use new::new;
 
-pub(crate) async fn tool(action: ToolAction, config: &Config, format: Format) -> Result<u8, Failure> {
-    let host = Host::open(config.to_host()?)?;
-    let tools = host.tools();
+pub(crate) async fn tool(action: ToolAction, host: &dyn Host, format: Format) -> Result<u8, Failure> {
     match action {
         ToolAction::Add {
             file,
@@ -34,21 +33,18 @@ pub(crate) async fn tool(action: ToolAction, config: &Config, format: Format) ->
             let name = name_of(name, &file)?;
             let add = async {
                 match script::interpreter(interpreter, &file) {
-                    Some(interpreter) => script::add(&host, &name, &file, &interpreter).await,
-                    None => {
-                        let component = Program::from_file(&file).map_err(Failure::program)?;
-                        Ok(tools.add(&name, component).await?)
-                    }
+                    Some(interpreter) => script::add(host, &name, &file, &interpreter).await,
+                    None => host.add_tool(&name, ProgramFile::open(&file)?).await,
                 }
             };
             show::added(&patiently(add).await?, format);
         }
-        ToolAction::List => show::list(&tools.list()?, format),
-        ToolAction::Show { tool } => show::show(&get(&host, &tool).await?, format),
-        ToolAction::Call(call) => return self::call(&host, *call, config, format).await,
-        ToolAction::Disable { tool } => tools.set_enabled(&tool, false).await.map_err(Failure::program)?,
-        ToolAction::Enable { tool } => tools.set_enabled(&tool, true).await.map_err(Failure::program)?,
-        ToolAction::Remove { tool } => tools.remove(&tool).await.map_err(Failure::program)?,
+        ToolAction::List => show::list(&host.tools().await?, format),
+        ToolAction::Show { tool } => show::show(&host.tool(&tool).await?, format),
+        ToolAction::Call(call) => return self::call(host, *call, format).await,
+        ToolAction::Disable { tool } => host.disable_tool(&tool).await?,
+        ToolAction::Enable { tool } => host.enable_tool(&tool).await?,
+        ToolAction::Remove { tool } => host.remove_tool(&tool).await?,
     }
     Ok(0)
 }
@@ -64,10 +60,6 @@ async fn patiently<T>(work: impl Future<Output = T>) -> T {
     work.await
 }
 
-async fn get(host: &Host, reference: &str) -> Result<Tool, Failure> {
-    host.tools().get(reference).await.map_err(Failure::program)
-}
-
 /// The name that was given, or the file's.
 fn name_of(given: Option<String>, file: &Path) -> Result<String, Failure> {
     let stem = || file.file_stem()?.to_str().filter(|stem| Tools::is_name(stem));
@@ -77,26 +69,34 @@ fn name_of(given: Option<String>, file: &Path) -> Result<String, Failure> {
     })
 }
 
-async fn call(host: &Host, call: ToolCall, config: &Config, format: Format) -> Result<u8, Failure> {
-    let tool = get(host, &call.tool).await?;
-    let function = tool.function(&call.function).map_err(Failure::program)?;
-    let arguments = arguments::arguments(&call.arguments, function)?;
-    let Request { spec, base, usage } = Request::new(call.sandbox, config)?;
-    let sandbox = host.create(spec).map_err(|error| config.named_rules(error, &base))?;
-    let bytes = if call.byte_arrays { Bytes::Array } else { Bytes::Base64 };
-    let request = CallRequest {
+async fn call(host: &dyn Host, call: ToolCall, format: Format) -> Result<u8, Failure> {
+    let tool = host.tool(&call.tool).await?;
+    let known = tool.functions.iter().find(|function| function.name == call.function);
+    // Where there is none, the host says so, and which one is near.
+    let arguments = known.map_or_else(
+        || Ok(Map::new()),
+        |function| arguments::arguments(&call.arguments, function),
+    )?;
+    let usage = Usage::asked(&call.sandbox);
+    let asked = CallBody {
+        bytes: if call.byte_arrays {
+            BytesForm::Array
+        } else {
+            BytesForm::Base64
+        },
         files: call.files_access,
-        ..CallRequest::default()
+        // That version of it which was looked at.
+        ..CallBody::new(format!("{}@{}", tool.name, tool.digest), call.function, arguments)
     };
-    let call = Call::new(&tool, &function.name, arguments).bytes(bytes).narrow(request);
     let mut signals = Signals::new()?;
+    let sandbox = run::make(host, call.sandbox, &mut signals).await?;
     let outcome = tokio::select! {
-        outcome = sandbox.call(call) => Ok(outcome?),
+        outcome = sandbox.call(asked.clone()) => Ok(outcome),
         number = signals.next() => Err(exit::of_signal(number)),
     };
-    sandbox.destroy().await?;
+    run::destroy(&*sandbox, &mut signals).await;
     let outcome = match outcome {
-        Ok(outcome) => outcome,
+        Ok(outcome) => outcome?,
         Err(code) => return Ok(code),
     };
     let code = match &outcome.ending {
@@ -109,8 +109,8 @@ async fn call(host: &Host, call: ToolCall, config: &Config, format: Format) -> R
         return Ok(code);
     }
     for printed in [&outcome.stdout, &outcome.stderr] {
-        let printed = String::from_utf8_lossy(printed);
-        printed.lines().for_each(|line| report::say_of(tool.name(), line));
+        let printed = String::from_utf8_lossy(printed.as_deref().unwrap_or_default());
+        printed.lines().for_each(|line| report::say_of(&tool.name, line));
     }
     if let Ending::Exited(exited) = outcome.ending {
         report::say(&format!("the tool exited with {exited} instead of returning"));
@@ -118,8 +118,10 @@ async fn call(host: &Host, call: ToolCall, config: &Config, format: Format) -> R
     if let Some(value) = &outcome.value {
         report::print_json(value);
     }
-    let granted = sandbox.grants().tools.judge(tool.name(), &function.name);
-    let limits = granted.map_or_else(|_| sandbox.limits(), |granted| granted.limits.within(&sandbox.limits()));
+    let limits = match outcome.limits_hit.is_empty() && !matches!(outcome.ending, Ending::LimitReached(_)) {
+        true => sandbox.limits().clone(),
+        false => sandbox.limits_of(&tool.name, &asked.function).await,
+    };
     run::tell(&outcome, &limits, None, usage);
     Ok(code)
 }

@@ -1,12 +1,12 @@
 //! Scripts as tools: files which an interpreter runs, a tool itself.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use palisade::policy::{ByteSize, LimitsRequest, Policy};
-use palisade::{Host, Kind, Program, SandboxSpec, Tool};
+use palisade::Kind;
+use palisade_client::wire::ToolBody;
 
 use crate::failure::Failure;
+use crate::host::{Host, ProgramFile};
 use crate::report;
 use crate::text_file;
 
@@ -26,32 +26,21 @@ pub(super) fn interpreter(given: Option<String>, file: &Path) -> Option<String> 
     given.or_else(|| known.map(|(_, interpreter)| (*interpreter).to_owned()))
 }
 
-pub(super) async fn add(host: &Host, name: &str, file: &Path, interpreter: &str) -> Result<Tool, Failure> {
-    if interpreter.split('@').next() == Some(name) {
-        let message =
-            format!("a script called {name:?} would take the place of its interpreter: give it another --name");
-        return Err(Failure::invalid(message));
-    }
+pub(super) async fn add(host: &dyn Host, name: &str, file: &Path, interpreter: &str) -> Result<ToolBody, Failure> {
     let source = text_file::read(file)?;
     // Editors of some systems put a mark there.
     let source = source.strip_prefix('\u{feff}').unwrap_or(&source).to_owned();
-    let interpreter = find(host, interpreter).await?;
-    let limits = LimitsRequest {
-        memory: Some(ByteSize::from_mib(256)),
-        time: Some(Duration::from_secs(10)),
-        ..LimitsRequest::default()
-    };
-    let sandbox = host.create(SandboxSpec::new(Policy::standard()).limits(limits))?;
-    let added = host.tools().add_script(name, source, &interpreter, &sandbox).await;
-    sandbox.destroy().await?;
-    Ok(added?)
+    if interpreter.split('@').next() != Some(name) {
+        find(host, interpreter).await?;
+    }
+    host.add_script(name, source, interpreter).await
 }
 
-/// The tool of this name; one which comes with this command is added at its first use.
-async fn find(host: &Host, name: &str) -> Result<Tool, Failure> {
-    match host.tools().get(name).await {
-        Err(error) if error.kind() == Kind::NotFound && INTERPRETERS.iter().any(|(_, known)| *known == name) => {}
-        found => return found.map_err(Failure::program),
+/// Sees to it that there is a tool of this name: one which comes with this command is added at its first use.
+async fn find(host: &dyn Host, name: &str) -> Result<(), Failure> {
+    match host.tool(name).await {
+        Err(failure) if failure.is_not_found() && INTERPRETERS.iter().any(|(_, known)| *known == name) => {}
+        found => return found.map(drop),
     }
     let file = format!("{name}.wasm");
     let mut beside = FOLDERS
@@ -65,8 +54,7 @@ async fn find(host: &Host, name: &str) -> Result<Tool, Failure> {
         return Err(Failure::program(palisade::Error::new(Kind::NotFound, message)));
     };
     report::say(&format!("adding the tool {name}, {}", found.display()));
-    let component = Program::from_file(&found).map_err(Failure::program)?;
-    Ok(host.tools().add(name, component).await?)
+    host.add_tool(name, ProgramFile::open(&found)?).await.map(drop)
 }
 
 /// The folder of this command.

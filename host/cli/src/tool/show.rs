@@ -1,17 +1,17 @@
 //! What is told of tools.
 
-use palisade::{Description, Function, Tool, ToolEntry};
+use palisade_client::wire::{FunctionBody, ToolBody, ToolLine};
 use serde_json::{Value, json};
 
 use crate::report::{self, Format, visible};
 
-pub(super) fn added(tool: &Tool, format: Format) {
-    let Description { functions, skipped, .. } = tool.description();
+pub(super) fn added(tool: &ToolBody, format: Format) {
+    let ToolBody { functions, skipped, .. } = tool;
     match format {
-        Format::Json => report::print_json(&tool_json(tool)),
+        Format::Json => report::print_json(&json!(tool)),
         Format::Text => {
             let names: Vec<&str> = functions.iter().map(|function| function.name.as_str()).collect();
-            let line = format!("{} {}: {}", tool.name(), short(tool.digest()), names.join(", "));
+            let line = format!("{} {}: {}", tool.name, short(&tool.digest), names.join(", "));
             report::print((visible(&line) + "\n").as_bytes());
             for skipped in skipped {
                 report::say(&format!("{} is not offered: {}", skipped.name, skipped.reason));
@@ -20,46 +20,36 @@ pub(super) fn added(tool: &Tool, format: Format) {
     }
 }
 
-pub(super) fn list(entries: &[ToolEntry], format: Format) {
+pub(super) fn list(entries: &[ToolLine], format: Format) {
     if format == Format::Json {
-        let entry = |entry: &ToolEntry| {
-            json!({
-                "name": entry.name,
-                "digest": entry.digest.to_hex().as_str(),
-                "current": entry.current,
-                "enabled": entry.enabled,
-            })
-        };
-        return report::print_json(&entries.iter().map(entry).collect());
+        return report::print_json(&json!(entries));
     }
     report::print(table(entries).as_bytes());
 }
 
-fn table(entries: &[ToolEntry]) -> String {
+fn table(entries: &[ToolLine]) -> String {
     let names: Vec<String> = entries.iter().map(|entry| visible(&entry.name)).collect();
     let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
-    let line = |(entry, name): (&ToolEntry, &String)| {
+    let line = |(entry, name): (&ToolLine, &String)| {
         let replaced = if entry.current { "" } else { "  replaced" };
         let disabled = if entry.enabled { "" } else { "  disabled" };
-        format!("{name:width$}  {}{replaced}{disabled}\n", short(entry.digest))
+        format!("{name:width$}  {}{replaced}{disabled}\n", short(&entry.digest))
     };
     entries.iter().zip(&names).map(line).collect()
 }
 
-pub(super) fn show(tool: &Tool, format: Format) {
+pub(super) fn show(tool: &ToolBody, format: Format) {
     if format == Format::Json {
-        return report::print_json(&tool_json(tool));
+        return report::print_json(&json!(tool));
     }
-    let Description {
+    let ToolBody {
         functions,
         imports,
         skipped,
-    } = tool.description();
-    let mut lines = vec![format!("{} {}", tool.name(), tool.digest().to_hex())];
-    lines.extend(
-        tool.interpreter()
-            .map(|digest| format!("interpreted by {}", digest.to_hex())),
-    );
+        ..
+    } = tool;
+    let mut lines = vec![format!("{} {}", tool.name, tool.digest)];
+    lines.extend(tool.interpreter.iter().map(|digest| format!("interpreted by {digest}")));
     for function in functions {
         lines.push(String::new());
         lines.push(signature(function));
@@ -76,7 +66,7 @@ pub(super) fn show(tool: &Tool, format: Format) {
         );
     }
     // Those of an interpreter are the same for each script.
-    if !imports.is_empty() && tool.interpreter().is_none() {
+    if !imports.is_empty() && tool.interpreter.is_none() {
         lines.extend([String::new(), "imports:".into()]);
         lines.extend(imports.iter().map(|import| format!("  {import}")));
     }
@@ -85,7 +75,7 @@ pub(super) fn show(tool: &Tool, format: Format) {
 }
 
 /// What the parameters mean, where that is told.
-fn parameters(function: &Function) -> impl Iterator<Item = String> {
+fn parameters(function: &FunctionBody) -> impl Iterator<Item = String> {
     let properties = function.parameters["properties"].as_object().into_iter().flatten();
     properties.filter_map(|(name, schema)| {
         let about = schema["description"].as_str()?;
@@ -94,22 +84,12 @@ fn parameters(function: &Function) -> impl Iterator<Item = String> {
     })
 }
 
-fn tool_json(tool: &Tool) -> Value {
-    let mut shown = json!(tool.description());
-    shown["name"] = json!(tool.name());
-    shown["digest"] = json!(tool.digest().to_hex().as_str());
-    if let Some(digest) = tool.interpreter() {
-        shown["interpreter"] = json!(digest.to_hex().as_str());
-    }
-    shown
-}
-
-fn short(digest: impl std::fmt::Display) -> String {
-    digest.to_string().chars().take(12).collect()
+fn short(digest: &str) -> String {
+    digest.chars().take(12).collect()
 }
 
 /// `name(argument: type, optional?: type) -> type`
-fn signature(function: &Function) -> String {
+fn signature(function: &FunctionBody) -> String {
     let properties = function.parameters["properties"].as_object();
     let required = function.parameters["required"].as_array();
     let required: Vec<&str> = required.into_iter().flatten().filter_map(Value::as_str).collect();
@@ -178,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_signature_is_one_line() {
-        let function = Function {
+        let function = FunctionBody {
             name: "find".into(),
             docs: None,
             parameters: json!({
@@ -201,9 +181,9 @@ mod tests {
 
     #[test]
     fn a_list_of_tools_shows_what_is_hidden_in_their_names() {
-        let entry = |name: &str, enabled| ToolEntry {
+        let entry = |name: &str, enabled| ToolLine {
             name: name.into(),
-            digest: [0xab; 32].into(),
+            digest: "ab".repeat(32),
             current: true,
             enabled,
         };

@@ -2,6 +2,8 @@
 
 mod new;
 mod palisade;
+mod remote;
 mod run;
 mod serve;
+mod server;
 mod tool;

@@ -2,51 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 
-use rustix::process::{Pid, Signal, kill_process};
-use serde_json::{Value, json};
+use rustix::process::Signal;
+use serde_json::Value;
 
 use crate::palisade::Palisade;
-
-/// A server which is ended when this is dropped.
-struct Server {
-    child: Child,
-    told: Value,
-}
+use crate::server::Server;
 
 impl Server {
-    fn start(palisade: &Palisade, args: &[&str]) -> Self {
-        let all = [&["serve", "--json", "--listen", "127.0.0.1:0"], args].concat();
-        Self::of(palisade.command(&all).stdout(Stdio::piped()).spawn().unwrap())
-    }
-
-    fn of(mut child: Child) -> Self {
-        let mut line = String::new();
-        let stdout = child.stdout.take().unwrap();
-        BufReader::new(stdout).read_line(&mut line).unwrap();
-        let told = match line.strip_prefix("serving on ") {
-            Some(text) => {
-                let (url, rest) = text.split_once(';').unwrap();
-                let key = rest.rsplit_once(" is in ").unwrap().1;
-                json!({"url": url, "local_key": key.trim_end()})
-            }
-            None => serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}")),
-        };
-        Self { child, told }
-    }
-
-    fn local_key(&self) -> String {
-        let path = self.told["local_key"].as_str().unwrap();
-        std::fs::read_to_string(path).unwrap().trim().to_owned()
-    }
-
-    fn address(&self) -> &str {
-        self.told["url"].as_str().unwrap().strip_prefix("http://").unwrap()
-    }
-
     /// What is answered, from its status on.
     fn ask(&self, key: &str, head: &str, body: &str) -> String {
         self.ask_as(self.address(), key, head, body)
@@ -64,20 +30,6 @@ impl Server {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer.strip_prefix("HTTP/1.1 ").unwrap().to_owned()
-    }
-
-    /// Sends a signal, and returns the exit code.
-    fn end(mut self, signal: Signal) -> Option<i32> {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
-        self.child.wait().unwrap().code()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -50,7 +50,8 @@ pub(super) async fn add(
     };
     body::expect_type(request.headers(), media)?;
     if !Tools::is_name(&name) {
-        let message = "the name of a tool has 1 to 64 characters of a-z, 0-9, - and _";
+        let shown: String = name.chars().take(64).collect();
+        let message = format!("{shown:?} is not a name for a tool: it has 1 to 64 characters of a-z, 0-9, - and _");
         return Err(Failure::of(Kind::InvalidInput, message));
     }
     let _place = api.uploads.take(key, api.settings.request_time).await?;

@@ -1,12 +1,32 @@
 //! The standard streams between the guest and ours.
 
 use std::io::IsTerminal;
+use std::time::Duration;
 
 use palisade::{Command, Device, Output, PipeReader, Process, Stdin};
+use palisade_client::wire::StandardStream;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::task::JoinSet;
 
 use crate::report::Format;
+
+/// How long output is still handed on after a guest was stopped: who reads it may be what stalled it.
+pub(super) const DRAIN: Duration = Duration::from_secs(1);
+
+/// Which of the guest's streams are terminals of ours.
+pub(super) fn terminals(format: Format) -> Vec<StandardStream> {
+    let mut terminals = Vec::new();
+    if std::io::stdin().is_terminal() {
+        terminals.push(StandardStream::Stdin);
+    }
+    if format == Format::Text && std::io::stdout().is_terminal() {
+        terminals.push(StandardStream::Stdout);
+    }
+    if format == Format::Text && std::io::stderr().is_terminal() {
+        terminals.push(StandardStream::Stderr);
+    }
+    terminals
+}
 
 /// Gives the command our streams; with JSON, its output is kept for the answer.
 pub(super) fn connect(command: Command, format: Format) -> Command {
@@ -14,21 +34,20 @@ pub(super) fn connect(command: Command, format: Format) -> Command {
         Format::Text => Output::Pipe,
         Format::Json => Output::Capture,
     };
-    let device = |stream: &dyn Fn() -> bool| match (format, stream()) {
-        (Format::Text, true) => Device::Terminal,
-        (Format::Text, false) | (Format::Json, _) => Device::Stream,
-    };
-    let stdin = match std::io::stdin().is_terminal() {
+    let terminals = terminals(format);
+    let device = |stream| match terminals.contains(&stream) {
         true => Device::Terminal,
         false => Device::Stream,
     };
-    let stdout = device(&|| std::io::stdout().is_terminal());
-    let stderr = device(&|| std::io::stderr().is_terminal());
     command
         .stdin(Stdin::reader(tokio::io::stdin()))
         .stdout(output)
         .stderr(output)
-        .devices(stdin, stdout, stderr)
+        .devices(
+            device(StandardStream::Stdin),
+            device(StandardStream::Stdout),
+            device(StandardStream::Stderr),
+        )
 }
 
 /// The tasks which hand on what a guest prints. Dropping this stops them.
