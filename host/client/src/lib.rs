@@ -29,7 +29,7 @@
 //! | type | is |
 //! | --- | --- |
 //! | [`Client`], [`Times`] | a server and a key for it, with its pooled connections; how long it waits |
-//! | [`Sandbox`], [`Process`] | one of them there, by its name: they hold nothing |
+//! | [`Sandbox`], [`Process`], [`Session`] | one of them there, by its name: they hold nothing |
 //! | [`Running`], [`Events`], [`Download`] | what a server tells or sends while this is read |
 //! | [`Error`], [`Kind`] | why not: the server's word, or the connection's |
 //! | [`wire`] | what goes over the wire |
@@ -50,6 +50,7 @@ mod file;
 mod host;
 mod process;
 mod sandbox;
+mod session;
 mod tool;
 
 /// What goes over the wire.
@@ -61,3 +62,4 @@ pub use error::{Error, Kind, Result};
 pub use event::{Events, Received};
 pub use process::{Process, Running};
 pub use sandbox::Sandbox;
+pub use session::Session;

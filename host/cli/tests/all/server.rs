@@ -1,5 +1,7 @@
 //! A server, as tests start one: `palisade serve` on any port.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use palisade_client::wire::{
     CallBody, Ended, Ending, Event, InputRequest, Kind as Told, ListRequest, Named, PageRequest, ProcessEvent,
-    ProcessRequest, Role, SandboxChange, SandboxRequest, SandboxState, Stdin,
+    ProcessRequest, Role, SandboxChange, SandboxRequest, SandboxState, SessionCall, SessionRequest, Stdin,
 };
 use palisade_client::{Client, Kind};
 use serde_json::{Map, Value, json};
@@ -186,6 +186,24 @@ async fn tools_are_added_called_disabled_and_removed() {
     let Named(ended) = sandbox.call_all(&batch).await.unwrap();
     assert!(matches!(&ended["good"], Ended::Outcome(outcome) if outcome.is_success()));
     assert!(matches!(&ended["bad"], Ended::Error(error) if error.kind == Told::NotFound));
+    let session = sandbox
+        .open_session(&SessionRequest {
+            tool: "echo".into(),
+            idle_seconds: None,
+            files: None,
+            limits: Default::default(),
+        })
+        .await
+        .unwrap();
+    let again = SessionCall {
+        function: "twice".into(),
+        arguments: arguments(json!({"number": 4})),
+        bytes: Default::default(),
+    };
+    assert_eq!(session.call(&again).await.unwrap().value, Some(json!(8)));
+    assert!(session.show().await.unwrap().ending.is_none());
+    assert_eq!(sandbox.sessions().await.unwrap().len(), 1);
+    session.end().await.unwrap();
     client.disable_tool("echo").await.unwrap();
     assert!(!client.tools().await.unwrap()[0].enabled);
     sandbox.call(&call).await.unwrap_err();
