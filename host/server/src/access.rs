@@ -15,6 +15,7 @@ use crate::askers::until_sent;
 use crate::attend::Asker;
 use crate::error::{Cause, Failure};
 use crate::headers::only;
+use crate::linger::Left;
 use crate::traces;
 
 /// Who may ask for a route.
@@ -263,6 +264,7 @@ pub(crate) async fn guard(State(api): State<Arc<Api>>, mut request: Request, nex
         }
         traces::adopt_parent(request.headers());
         if role < least {
+            Left::of(request).1.discard().await;
             let message = format!("this takes the role {least}, and the key has {role}");
             return Failure::new(Cause::Forbidden, message).into_response();
         }
@@ -274,7 +276,12 @@ pub(crate) async fn guard(State(api): State<Arc<Api>>, mut request: Request, nex
         let used = rule
             .used(request.uri().path())
             .and_then(|sandbox| api.lives.enter(sandbox));
-        return until_sent((open, used), in_time(&api, rule.time, next.run(request)).await);
+        let (request, left) = Left::of(request);
+        let response = in_time(&api, rule.time, next.run(request)).await;
+        if !response.status().is_success() {
+            left.discard().await;
+        }
+        return until_sent((open, used), response);
     }
     in_time(&api, rule.time, next.run(request)).await
 }

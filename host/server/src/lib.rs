@@ -58,6 +58,7 @@ mod headers;
 mod history;
 mod keys;
 mod labels;
+mod linger;
 mod lives;
 mod loopback;
 mod output;

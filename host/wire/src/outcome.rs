@@ -9,7 +9,9 @@ use serde_json::Value;
 
 use crate::printed;
 
-/// How a program or a call ended and what it used. What the guest says in it is not to be trusted.
+/// How a program or a call ended and what it used. What the guest says in it is not to be trusted. What was printed,
+/// where that is told here, is in `stdout` and `stderr`; what is no text, or mostly control characters, in base64 in
+/// `stdout_base64` and `stderr_base64`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct OutcomeBody {
@@ -17,25 +19,25 @@ pub struct OutcomeBody {
     #[cfg_attr(feature = "schema", schema(value_type = Vec<Object>))]
     pub denials: Vec<Denial>,
     /// How it ended: `{"exited": CODE}`, `returned`, `failed`, `{"trapped": WHY}`, `{"limit-reached": LIMIT}` or `killed`.
-    #[cfg_attr(feature = "schema", schema(value_type = Object))]
+    #[cfg_attr(feature = "schema", schema(value_type = Value))]
     pub ending: Ending,
     /// Limits which refused the guest something, the latest last.
     pub limits_hit: Vec<Limit>,
     /// Denials beyond those which are told.
     pub more_denials: u64,
     /// What it printed to standard error, where that is told here: a string, or `stderr_base64`.
-    #[cfg_attr(feature = "schema", schema(value_type = Option<String>, inline = true))]
+    #[cfg_attr(feature = "schema", schema(ignore))]
     #[serde(flatten, with = "printed::stderr")]
     pub stderr: Option<Vec<u8>>,
     /// What it printed, where that is told here: a string, or `stdout_base64` for what is no text or mostly control
     /// characters.
-    #[cfg_attr(feature = "schema", schema(value_type = Option<String>, inline = true))]
+    #[cfg_attr(feature = "schema", schema(ignore))]
     #[serde(flatten, with = "printed::stdout")]
     pub stdout: Option<Vec<u8>>,
     /// What it used.
     pub usage: ProcessUsage,
     /// What a function returned, or the error which it reported; absent where it returned nothing.
-    #[cfg_attr(feature = "schema", schema(value_type = Option<Object>))]
+    #[cfg_attr(feature = "schema", schema(value_type = Value, required = false))]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "there")]
     pub value: Option<Value>,
 }

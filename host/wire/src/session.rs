@@ -55,7 +55,7 @@ pub struct SessionBody {
     /// It ends when it was not called for so many seconds.
     pub idle_seconds: u32,
     /// How it ended, as of a call; `null` where it has not, or could not begin.
-    #[cfg_attr(feature = "schema", schema(value_type = Option<Object>))]
+    #[cfg_attr(feature = "schema", schema(value_type = Value))]
     pub ending: Option<Ending>,
     /// Why it could not begin; `null` where it did.
     pub error: Option<ErrorBody>,

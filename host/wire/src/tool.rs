@@ -56,7 +56,7 @@ pub struct FunctionBody {
     #[cfg_attr(feature = "schema", schema(value_type = Object))]
     pub parameters: Value,
     /// The JSON schema of what it returns; `null`: nothing.
-    #[cfg_attr(feature = "schema", schema(value_type = Option<Object>))]
+    #[cfg_attr(feature = "schema", schema(value_type = Value))]
     pub result: Option<Value>,
 }
 
