@@ -7,7 +7,7 @@ use std::net::TcpStream;
 use std::process::Stdio;
 
 use rustix::process::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::palisade::Palisade;
 use crate::server::Server;
