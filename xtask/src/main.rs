@@ -14,6 +14,7 @@ mod guests;
 mod lock;
 mod paths;
 mod progress;
+mod soak;
 mod test;
 mod toolchain;
 
@@ -44,6 +45,8 @@ enum Task {
     Bench(bench::Options),
     /// Run the seeded fuzzers
     Fuzz(fuzz::Options),
+    /// Have clients stall, vanish and send garbage, and look that nothing of them stays
+    Soak(soak::Options),
     /// Run every check beside the tests; .ci/run is `test` and this after set-up
     Ci,
 }
@@ -65,6 +68,7 @@ fn run(task: Task) -> Result<()> {
         Task::Test(options) => test::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
+        Task::Soak(options) => soak::run(&options),
         Task::Ci => ci::run(),
     }
 }

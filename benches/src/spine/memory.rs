@@ -12,10 +12,13 @@ use wasmtime::{Result, ensure};
 
 use crate::floor;
 use crate::harness::{Measurement, Settings, runtime};
+use crate::http;
 use crate::machine::resident_kib;
 use crate::ours::Ours;
 
 const COUNT: u32 = 10_000;
+/// Sandboxes where a server makes them.
+pub(crate) const FEW: u32 = 1_000;
 const GOAL: f64 = 1.3;
 /// A process of its own for each side is dear, and memory does not vary as time does.
 const PAIRS: usize = 3;
@@ -31,6 +34,10 @@ pub(crate) enum Probe {
     OursLive,
     /// An instance in each of as many stores, waiting in a host call.
     FloorLive,
+    /// [`FEW`] sandboxes without a process, made over HTTP.
+    ServedIdle,
+    /// As many, made by the library.
+    FewIdle,
 }
 
 /// A program which waits for input that never comes, 1 page of memory in use.
@@ -43,15 +50,12 @@ const WAITING: &str = r#"(module
         (drop (call $read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 16)))))"#;
 
 pub(crate) fn run(settings: Settings) -> Result<Vec<Measurement>> {
-    let pairs = settings.pairs.min(PAIRS);
     let mut results = Vec::new();
     for (name, ours, floor) in [
         ("memory of an idle sandbox", Probe::OursIdle, Probe::FloorIdle),
         ("memory of a live instance", Probe::OursLive, Probe::FloorLive),
     ] {
-        let measured = (0..pairs)
-            .map(|_| Ok((in_own_process(ours)?, in_own_process(floor)?)))
-            .collect::<Result<Vec<_>>>()?;
+        let measured = compare(settings, ours, floor)?;
         results.push(Measurement::from_pairs(
             format!("{name}, of {COUNT}"),
             "KiB",
@@ -60,6 +64,13 @@ pub(crate) fn run(settings: Settings) -> Result<Vec<Measurement>> {
         ));
     }
     Ok(results)
+}
+
+/// The memory which one of each side takes, in KiB, a few times.
+pub(crate) fn compare(settings: Settings, ours: Probe, floor: Probe) -> Result<Vec<(f64, f64)>> {
+    (0..settings.pairs.min(PAIRS))
+        .map(|_| Ok((in_own_process(ours)?, in_own_process(floor)?)))
+        .collect()
 }
 
 fn in_own_process(probe: Probe) -> Result<f64> {
@@ -83,10 +94,12 @@ fn in_own_process(probe: Probe) -> Result<f64> {
 pub(crate) fn probe(probe: Probe) -> Result<()> {
     let each = runtime()?.block_on(async {
         match probe {
-            Probe::OursIdle => ours_idle(),
+            Probe::OursIdle => ours_idle(COUNT),
             Probe::FloorIdle => floor_idle(),
             Probe::OursLive => ours_live().await,
             Probe::FloorLive => floor_live().await,
+            Probe::ServedIdle => http::idle(FEW).await,
+            Probe::FewIdle => ours_idle(FEW),
         }
     })?;
     println!("{each:.3}");
@@ -94,15 +107,15 @@ pub(crate) fn probe(probe: Probe) -> Result<()> {
     std::process::exit(0);
 }
 
-fn ours_idle() -> Result<f64> {
-    let ours = Ours::new(COUNT + 1)?;
+fn ours_idle(count: u32) -> Result<f64> {
+    let ours = Ours::new(count + 1)?;
     let granted = ours.admit(None)?;
     let _first = ours.host().create_admitted(&granted)?;
     let before = resident_kib()?;
-    for _ in 0..COUNT {
+    for _ in 0..count {
         ours.host().create_admitted(&granted)?;
     }
-    Ok((resident_kib()? - before) / f64::from(COUNT))
+    Ok((resident_kib()? - before) / f64::from(count))
 }
 
 fn floor_idle() -> Result<f64> {

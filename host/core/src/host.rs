@@ -72,7 +72,7 @@ pub(crate) struct Inner {
     backend: Arc<dyn Backend>,
     state: StateDir,
     tools: Tools,
-    bus: Bus,
+    bus: Arc<Bus>,
     max_sandboxes: usize,
     sandboxes: Mutex<Sandboxes>,
 }
@@ -113,7 +113,7 @@ impl Host {
                 tools: Tools::new(Arc::clone(state.tools()), Arc::clone(&backend)),
                 backend,
                 state,
-                bus: Bus::new(),
+                bus: Arc::new(Bus::new()),
                 max_sandboxes,
                 sandboxes,
             }),
@@ -156,7 +156,7 @@ impl Host {
         let sandbox = Sandbox::new(
             id,
             Arc::downgrade(&self.inner),
-            self.inner.bus.listeners(),
+            &self.inner.bus,
             self.inner.state.scratch(),
             Arc::clone(&admission.0),
         )?;

@@ -15,7 +15,7 @@ use tracing::Instrument;
 use crate::admission::Admitted;
 use crate::backend::wasm::plugin::{Plugin, PluginState, Working};
 use crate::backend::{FunctionCall, Work};
-use crate::events::Event;
+use crate::events::{Bus, Event};
 use crate::lifecycle::{Input, Load, Step};
 use crate::limits::{Counter, CpuMeter};
 use crate::process::{Launch, TRACE};
@@ -42,6 +42,8 @@ struct Inner {
     host: Weak<host::Inner>,
     /// How many listen to the host's events.
     listeners: Arc<AtomicUsize>,
+    /// Where those go. To hold the host itself while the state is locked could make this the last to let go of it.
+    bus: Weak<Bus>,
     workspace: Workspace,
     admitted: Arc<Admitted>,
     /// As admitted, or changed since.
@@ -95,7 +97,7 @@ impl Sandbox {
     pub(crate) fn new(
         id: SandboxId,
         host: Weak<host::Inner>,
-        listeners: Arc<AtomicUsize>,
+        bus: &Arc<Bus>,
         scratch: &Arc<cap_std::fs::Dir>,
         admitted: Arc<Admitted>,
     ) -> Result<Self> {
@@ -133,7 +135,8 @@ impl Sandbox {
             inner: Arc::new(Inner {
                 id,
                 host,
-                listeners,
+                listeners: bus.listeners(),
+                bus: Arc::downgrade(bus),
                 workspace: Workspace::new(mounts, budgets.clone())?,
                 processes: Counter::new(limits.processes.into()),
                 cpu: Arc::new(CpuMeter::new(limits.cpu)),
@@ -504,9 +507,9 @@ impl Sandbox {
                 life.state = to;
                 if from != to
                     && self.inner.listeners.load(Ordering::Acquire) > 0
-                    && let Some(host) = self.inner.host.upgrade()
+                    && let Some(bus) = self.inner.bus.upgrade()
                 {
-                    host.bus().publish(|| Event::StateChanged {
+                    bus.publish(|| Event::StateChanged {
                         sandbox: self.inner.id,
                         from,
                         to,

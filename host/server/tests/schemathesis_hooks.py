@@ -3,6 +3,6 @@
 import schemathesis
 
 
-@schemathesis.serializer("application/wasm", "application/x-tar")
+@schemathesis.serializer("application/wasm", "application/x-tar", "application/toml")
 def raw(context, value):
     return value if isinstance(value, bytes) else str(value).encode()

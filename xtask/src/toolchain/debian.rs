@@ -69,6 +69,11 @@ pub(super) fn ensure() -> Result<Toolchain> {
     })
 }
 
+/// Makes sure that there is a program which the package of its name has.
+pub(crate) fn ensure_program(name: &str) -> Result<()> {
+    if has(name) { Ok(()) } else { install_package(name) }
+}
+
 /// Installs `package`, or says that it has to be.
 pub(super) fn install_package(package: &str) -> Result<()> {
     let is_root = command::output(Command::new("id").arg("-u")).is_some_and(|id| id.trim() == "0");

@@ -6,7 +6,7 @@
 
 pub(crate) mod browser;
 pub(crate) mod componentize;
-mod debian;
+pub(crate) mod debian;
 mod node;
 mod pip;
 mod rustup;

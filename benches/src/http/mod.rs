@@ -1,6 +1,8 @@
 //! A tool called over HTTP, each time in a fresh instance. The floor is a bare hyper server with bare wasmtime behind it, which
 //! takes the same JSON and gives the same answer, for anyone and without limits. Clients and server share the machine.
 
+mod streams;
+
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,6 +15,8 @@ use hyper::server::conn::http1 as server;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use palisade_client::Client;
+use palisade_client::wire::SandboxRequest;
 use palisade_server::{Keys, Role, Server};
 use serde::Deserialize;
 use serde_json::json;
@@ -25,7 +29,9 @@ use wasmtime::{Result, StoreLimits, ensure};
 
 use crate::floor::{self, Tool};
 use crate::harness::{Measurement, Settings, pairs, time_each, wait};
+use crate::machine::resident_kib;
 use crate::ours::Ours;
+use crate::spine::memory::{self, FEW, Probe};
 use crate::tools::ECHO;
 
 /// Requests of one measurement.
@@ -64,7 +70,31 @@ pub(crate) fn run(settings: Settings) -> Result<Vec<Measurement>> {
         None,
         &measured,
     ));
+    results.push(streams::run(settings)?);
+    results.push(memory(settings)?);
     Ok(results)
+}
+
+/// The memory of idle sandboxes which were made over HTTP, and by the library.
+fn memory(settings: Settings) -> Result<Measurement> {
+    let measured = memory::compare(settings, Probe::ServedIdle, Probe::FewIdle)?;
+    let name = format!("memory of an idle sandbox, of {FEW}, made over HTTP and by the library");
+    Ok(Measurement::from_pairs(name, "KiB", None, &measured))
+}
+
+/// Makes sandboxes over HTTP; the memory which one of them takes, in KiB.
+pub(crate) async fn idle(count: u32) -> Result<f64> {
+    let (target, library) = ours()?;
+    let client = Client::new(&format!("http://{}", target.address), &target.key)?;
+    let asked = SandboxRequest::default();
+    let _first = client.create(&asked).await?;
+    let before = resident_kib()?;
+    for _ in 0..count {
+        client.create(&asked).await?;
+    }
+    let each = (resident_kib()? - before) / f64::from(count);
+    drop(library);
+    Ok(each)
 }
 
 /// A server, and what is asked of it.
