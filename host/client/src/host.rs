@@ -1,7 +1,9 @@
 //! The server itself: whether it is there, its policies and its keys.
 
 use hyper::Method;
-use palisade_wire::{AboutBody, KeyBody, KeyList, KeyRequest, NewKeyBody, PolicyBody, PolicyList, PolicyReport, Role};
+use palisade_wire::{
+    AboutBody, KeyBody, KeyList, KeyRequest, NewKeyBody, PolicyBody, PolicyList, PolicyReport, Role, UsageHistory,
+};
 
 use crate::body;
 use crate::client::part;
@@ -22,6 +24,14 @@ impl Client {
     /// `unauthenticated` where the key is not a good one.
     pub async fn about(&self) -> Result<AboutBody> {
         self.get("/v1/about").object().await
+    }
+
+    /// What all sandboxes use, used in the last five minutes, and have used in all.
+    ///
+    /// # Errors
+    /// Those of the server and the connection.
+    pub async fn usage(&self) -> Result<UsageHistory> {
+        self.get("/v1/usage").object().await
     }
 
     /// The policies which a sandbox can name.

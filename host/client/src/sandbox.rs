@@ -4,6 +4,7 @@ use hyper::Method;
 use hyper::header::HeaderName;
 use palisade_wire::{
     CallBody, Ended, Named, OutcomeBody, PageRequest, SandboxBody, SandboxChange, SandboxPage, SandboxRequest,
+    UsageHistory,
 };
 
 use crate::client::part;
@@ -70,6 +71,14 @@ impl Sandbox {
     /// `not-found` where it is gone, here and in what follows.
     pub async fn show(&self) -> Result<SandboxBody> {
         self.client.get(self.path("")).object().await
+    }
+
+    /// What it uses, used in the last five minutes, and has used in all.
+    ///
+    /// # Errors
+    /// `not-found` where it is gone.
+    pub async fn usage(&self) -> Result<UsageHistory> {
+        self.client.get(self.path("/usage")).object().await
     }
 
     /// Changes its limits, labels and times, all or nothing.

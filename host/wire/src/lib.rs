@@ -36,6 +36,7 @@ mod process;
 mod sandbox;
 mod session;
 mod tool;
+mod usage;
 
 pub use call::{BytesForm, CallBody, Ended};
 pub use error::{ErrorBody, Kind};
@@ -52,3 +53,4 @@ pub use process::{
 pub use sandbox::{PageRequest, SandboxBody, SandboxChange, SandboxPage, SandboxRequest, SandboxState, UsageBody};
 pub use session::{SessionBody, SessionCall, SessionList, SessionRequest};
 pub use tool::{AddRequest, FunctionBody, SkippedBody, ToolBody, ToolLine, ToolList};
+pub use usage::{UsageHistory, UsagePoint, UsageTotals};

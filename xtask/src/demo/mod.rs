@@ -1,7 +1,7 @@
 //! `cargo xtask demo`: shows what palisade does, one command after another, and checks every answer.
 //!
 //! It starts a server, and asks it: with curl alone at first, then with the command, which does on another host what it
-//! does on this machine. Steps which give a guest a directory of this machine, or write a folder here, are made here.
+//! does on this machine. Steps which are about this machine, or give a guest a directory of it, are made here.
 
 mod asks;
 mod server;
@@ -111,7 +111,8 @@ impl Demo {
         let arguments = self.expand(step.arguments)?;
         let mut run = Command::new(&self.program);
         run.args(&arguments).stdin(Stdio::null());
-        let here = step.arguments.contains(&"--dir") || step.arguments.starts_with(&["tool", "new"]);
+        let local: [&[&str]; 2] = [&["doctor"], &["tool", "new"]];
+        let here = step.arguments.contains(&"--dir") || local.iter().any(|verb| step.arguments.starts_with(verb));
         match here {
             true => println!("$ env -u PALISADE_HOST palisade {}", arguments.join(" ")),
             false => println!("$ palisade {}", arguments.join(" ")),
@@ -131,7 +132,6 @@ impl Demo {
         if self.sandbox.is_empty() {
             self.sandbox = server::member(&answer, "id").context("the sandbox has an id")?;
         }
-        println!();
         Ok(())
     }
 

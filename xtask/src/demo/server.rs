@@ -22,7 +22,16 @@ impl Server {
     /// Starts it, and waits for the line in which it says where it is.
     pub(super) fn start(program: &Path) -> Result<Self> {
         let folder = scratch()?;
-        let arguments = ["serve", "--json", "--listen", "127.0.0.1:0"];
+        let arguments = [
+            "serve",
+            "--json",
+            "--listen",
+            "127.0.0.1:0",
+            "--policy",
+            "default",
+            "--policy",
+            "strict",
+        ];
         println!("\n$ palisade {} &", arguments.join(" "));
         let mut serve = Command::new(program);
         serve.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());

@@ -3,8 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::process::Stdio;
+use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -206,4 +207,61 @@ fn keys_are_made_listed_and_removed() {
     palisade.expect(&["key", "remove", id], 125, &["no key"]);
     let output = palisade.expect(&["key", "create", "--role", "operator"], 0, &["the role operator"]);
     assert!(output.stdout.starts_with(b"palisade_"), "{output:?}");
+}
+
+/// A collector, and what the first request to it has, once it is there.
+fn collector() -> (String, std::thread::JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let taken = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let (mut request, mut buffer) = (Vec::new(), [0; 4096]);
+        loop {
+            let length = stream.read(&mut buffer).unwrap();
+            request.extend_from_slice(&buffer[..length]);
+            let text = String::from_utf8_lossy(&request).to_lowercase();
+            let announced = text
+                .split_once("content-length: ")
+                .and_then(|(_, rest)| rest.split_once("\r\n"));
+            let body = request.windows(4).position(|four| four == b"\r\n\r\n");
+            if let (Some((announced, _)), Some(body)) = (announced, body)
+                && request.len() >= body + 4 + announced.parse::<usize>().unwrap()
+            {
+                break;
+            }
+        }
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+            .unwrap();
+        String::from_utf8_lossy(&request).into_owned()
+    });
+    (url, taken)
+}
+
+#[test]
+fn a_collector_gets_spans_from_the_flag_or_the_configuration() {
+    let palisade = Palisade::new();
+    for way in ["flag", "file"] {
+        let (url, taken) = collector();
+        let server = match way {
+            "flag" => Server::start(&palisade, &["--otlp", &url]),
+            _ => {
+                let folder = tempfile::tempdir().unwrap();
+                let config = folder.path().join("palisade.toml");
+                std::fs::write(&config, format!("otlp = \"{url}\"\n")).unwrap();
+                Server::start(&palisade, &["--config", config.to_str().unwrap()])
+            }
+        };
+        let key = server.local_key();
+        server.ask(&key, "GET /v1/policies", "");
+        assert_eq!(server.end(Signal::TERM), Some(143));
+        let request = taken.join().unwrap();
+        assert!(request.starts_with("POST /v1/traces "), "{way}: {request}");
+        assert!(
+            request.contains("/v1/policies") && !request.contains(&key),
+            "{way}: {request}"
+        );
+    }
+    palisade.expect(&["serve", "--otlp", "https://example.org"], 125, &["--otlp"]);
 }

@@ -61,6 +61,17 @@ async fn a_sandbox_lives_from_its_making_to_its_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_used_is_told_of_one_and_of_all() {
+    let server = Running::start().await;
+    let sandbox = server.client.create(&SandboxRequest::default()).await.unwrap();
+    sandbox.put_file("/three", &b"abc"[..]).await.unwrap();
+    for usage in [sandbox.usage().await.unwrap(), server.client.usage().await.unwrap()] {
+        let now = usage.history.last().unwrap();
+        assert_eq!((now.disk_bytes, now.processes, usage.totals.processes_ended), (3, 0, 0));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn files_go_both_ways_whole_in_parts_and_as_a_tar() {
     let server = Running::start().await;
     let sandbox = server.client.create(&SandboxRequest::default()).await.unwrap();

@@ -232,3 +232,23 @@ async fn a_script_of_the_page_could_not_have_a_text_taken_for_markup() {
     let tries = "try { document.body.innerHTML = '<b>x'; return 'taken' } catch (error) { return error.name }";
     assert_eq!(browser.script(tries, vec![]).await, "TypeError");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_used_is_shown_as_charts_and_totals() {
+    let server = Running::start().await;
+    add_tool(&server, "text").await;
+    let sandbox = server.sandbox().await;
+    let Some(browser) = Browser::enter("page::usage", &server, &server.admin).await else {
+        return;
+    };
+    let call = json!({"tool": "text", "function": "count", "arguments": {"text": "x"}});
+    let path = format!("/v1/sandboxes/{sandbox}/call");
+    server.post(&path, call).await.expect(200);
+    browser.click(&format!("#list a[href='#{sandbox}']")).await;
+    for told in ["What it uses", "Processor", "of 2 GiB", "Fuel", "Processes ended"] {
+        browser.read("#usage", told).await;
+    }
+    // The second point of the history comes within an interval, and with it the lines.
+    browser.see("#usage svg:not([hidden])").await;
+    browser.close().await;
+}
