@@ -43,7 +43,7 @@ const TEXT: &str = "a text of thirty-two characters.";
 pub(crate) fn run(settings: Settings) -> Result<Vec<Measurement>> {
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let _entered = runtime.enter();
-    let (ours, library) = ours()?;
+    let (ours, library) = wait(ours())?;
     let floor = wait(serve_floor())?;
     let mut results = Vec::new();
     for connections in [1, 64] {
@@ -84,7 +84,7 @@ fn memory(settings: Settings) -> Result<Measurement> {
 
 /// Makes sandboxes over HTTP; the memory which one of them takes, in KiB.
 pub(crate) async fn idle(count: u32) -> Result<f64> {
-    let (target, library) = ours()?;
+    let (target, library) = ours().await?;
     let client = Client::new(&format!("http://{}", target.address), &target.key)?;
     let asked = SandboxRequest::default();
     let _first = client.create(&asked).await?;
@@ -166,14 +166,14 @@ impl Library {
     }
 }
 
-fn ours() -> Result<(Target, Library)> {
+async fn ours() -> Result<(Target, Library)> {
     let ours = Ours::new(200)?;
-    wait(ours.add("echo", wat::parse_str(ECHO)?))?;
+    ours.add("echo", wat::parse_str(ECHO)?).await?;
     let sandbox = ours.host().create_admitted(&ours.admit(None)?)?;
     let keys = Keys::open(ours.host().state_dir())?;
     let (_, key) = keys.create(Role::Operator)?;
     let server = Server::new(ours.host().clone(), keys, palisade_server::Settings::default())?;
-    let listener = wait(TcpListener::bind("127.0.0.1:0"))?;
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
     let target = Target {
         address: listener.local_addr()?,
         path: format!("/v1/sandboxes/{}/call", sandbox.id()),

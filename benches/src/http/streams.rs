@@ -32,7 +32,7 @@ const PRINTER: &str = r#"(module
             (br_if $more (local.get $left)))))"#;
 
 pub(super) fn run(settings: Settings) -> Result<Measurement> {
-    let (target, library) = ours()?;
+    let (target, library) = wait(ours())?;
     let client = Client::new(&format!("http://{}", target.address), &target.key)?;
     let bytes = wat::parse_str(PRINTER)?;
     let program = Program::from_bytes("printer", bytes.clone())?;
