@@ -55,11 +55,11 @@ pub(super) async fn create(
     State(api): State<Arc<Api>>,
     Extension(key): Extension<KeyId>,
     headers: HeaderMap,
-    Json { value, digest }: Json<SandboxRequest>,
+    Json { value, bytes }: Json<SandboxRequest>,
 ) -> Result<(StatusCode, axum::Json<SandboxBody>), Failure> {
     let made = match Name::of(&headers)? {
         None => (make(&api, value)?, Novelty::New),
-        Some(name) => api.made.once(key, name, digest, || make(&api, value))?,
+        Some(name) => api.made.once(key, name, blake3::hash(&bytes), || make(&api, value))?,
     };
     let sandbox = |id| api.host.sandbox(id);
     match made {

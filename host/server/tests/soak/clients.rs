@@ -43,7 +43,7 @@ impl World {
     pub(crate) fn new(server: Running) -> Self {
         Self {
             server,
-            // The server's own, and that of this test's waiting.
+            // The server's own. A few files are opened once and stay open, such as those of compiled programs.
             tasks_at_rest: Handle::current().metrics().num_alive_tasks(),
             descriptors_at_rest: fs::read_dir("/proc/self/fd").unwrap().count() + 4,
             program: wat::parse_str(PRINTER).unwrap(),
