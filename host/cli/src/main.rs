@@ -17,6 +17,7 @@ mod report;
 mod request;
 mod run;
 mod serve;
+mod served;
 mod signals;
 mod text_file;
 mod tool;

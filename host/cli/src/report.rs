@@ -94,7 +94,7 @@ pub(crate) fn run_lines(outcome: &OutcomeBody, limits: &Limits) -> Vec<String> {
     lines.extend(survived_line(outcome, limits));
     let told = outcome.denials.len().min(MAX_DENIALS);
     lines.extend(outcome.denials[..told].iter().map(denial_line));
-    let more = (outcome.denials.len() - told) as u64 + outcome.more_denials;
+    let more = ((outcome.denials.len() - told) as u64).saturating_add(outcome.more_denials);
     if more > 0 {
         lines.push(format!("and {more} more denials"));
     }

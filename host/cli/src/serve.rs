@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::exit;
 use crate::failure::Failure;
 use crate::report::{self, Format, visible};
+use crate::served::Served;
 use crate::signals::Signals;
 use crate::{log, policy};
 
@@ -38,6 +39,7 @@ async fn until_signal(asked: &Serve, config: &Config, format: Format) -> Result<
     };
     let address = asked.listen.unwrap_or(config.listen.value);
     let host = Host::open(config.to_host()?)?;
+    let served = Served::at(host.state_dir());
     let keys = Keys::open(host.state_dir())?;
     check_reach(address, &keys)?;
     let local = keys.local()?;
@@ -51,7 +53,11 @@ async fn until_signal(asked: &Serve, config: &Config, format: Format) -> Result<
     let listener = TcpListener::bind(address)
         .await
         .map_err(|error| taken(address, &error))?;
-    tell(&listener, &local, format)?;
+    let url = url_of(&listener)?;
+    served
+        .say(&url)
+        .map_err(|error| Failure::new(Kind::Unavailable, format!("cannot say where it listens: {error}")))?;
+    tell(&url, &local, format);
 
     let (stop, stopped) = oneshot::channel();
     let until = async { drop(stopped.await) };
@@ -60,6 +66,7 @@ async fn until_signal(asked: &Serve, config: &Config, format: Format) -> Result<
         ended = &mut serving => return Err(ended_early(ended)),
         number = signals.next() => number,
     };
+    served.end(&url);
     // The other end is in the future which is polled next.
     let _ = stop.send(());
     tokio::select! {
@@ -120,11 +127,14 @@ fn ended_early(ended: std::io::Result<()>) -> Failure {
     }
 }
 
-/// Says where it listens, in a line of its own.
-fn tell(listener: &TcpListener, local: &Path, format: Format) -> Result<(), Failure> {
+fn url_of(listener: &TcpListener) -> Result<String, Failure> {
     let address = listener.local_addr();
     let address = address.map_err(|error| Failure::internal(format!("the listener has no address: {error}")))?;
-    let url = format!("http://{address}");
+    Ok(format!("http://{address}"))
+}
+
+/// Says where it listens, in a line of its own.
+fn tell(url: &str, local: &Path, format: Format) {
     match format {
         Format::Json => report::print_json(&json!({ "url": url, "local_key": local })),
         Format::Text => {
@@ -132,7 +142,6 @@ fn tell(listener: &TcpListener, local: &Path, format: Format) -> Result<(), Fail
             report::print(format!("serving on {url}; the key of this machine is in {local}\n").as_bytes());
         }
     }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -144,6 +144,13 @@ impl Client {
 
 /// The address without a slash at its end.
 fn checked(url: &str) -> Result<String> {
+    // What is before it may be a secret.
+    if url.contains('@') {
+        return Err(Error::new(
+            Kind::Unsendable,
+            "the address of a server has no user in it: give a key",
+        ));
+    }
     let refused = |why: &str| Error::new(Kind::Unsendable, format!("{url:?} is no address of a server: {why}"));
     let uri: Uri = url.parse().map_err(|_| refused("one is like http://127.0.0.1:7010"))?;
     match uri.scheme_str() {
@@ -151,13 +158,7 @@ fn checked(url: &str) -> Result<String> {
         Some("https") => return Err(refused("this speaks no TLS: go through a tunnel")),
         _ => return Err(refused("it begins with http://")),
     }
-    let authority = uri.authority().ok_or_else(|| refused("there is no host in it"))?;
-    if authority.as_str().contains('@') {
-        return Err(Error::new(
-            Kind::Unsendable,
-            "the address of a server has no user in it: give a key",
-        ));
-    }
+    uri.authority().ok_or_else(|| refused("there is no host in it"))?;
     match uri.query() {
         Some(_) => Err(refused("it has a query")),
         None => Ok(url.trim_end_matches('/').to_owned()),

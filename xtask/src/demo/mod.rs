@@ -55,6 +55,7 @@ const fn step(
 
 /// The command.
 pub(crate) fn run() -> Result<()> {
+    debian::ensure_program("curl")?;
     guests::ensure()?;
     let mut build = command::cargo();
     command::step(
@@ -63,7 +64,6 @@ pub(crate) fn run() -> Result<()> {
     )?;
     let program = paths::target().join("release/palisade");
     fs::remove_dir_all(scratch()?)?;
-    debian::ensure_program("curl")?;
     let mut demo = Demo {
         server: Server::start(&program)?,
         program,
@@ -117,6 +117,7 @@ impl Demo {
             true => println!("$ env -u PALISADE_HOST palisade {}", arguments.join(" ")),
             false => println!("$ palisade {}", arguments.join(" ")),
         }
+        run.env_remove("PALISADE_HOST").env_remove("PALISADE_KEY");
         if !here {
             run.env("PALISADE_HOST", &self.server.url);
         }
@@ -137,7 +138,8 @@ impl Demo {
 
     fn curl(&self) -> Command {
         let mut curl = Command::new("curl");
-        curl.args(["-s", "-H"]).arg(format!("@{}", self.server.key.display()));
+        curl.args(["-s", "--noproxy", "*", "-H"])
+            .arg(format!("@{}", self.server.key.display()));
         curl.stdin(Stdio::null());
         curl
     }

@@ -46,7 +46,9 @@ impl Server {
             url: String::new(),
             key: folder.join("key.header"),
         };
-        let told = |name| member(&line, name).with_context(|| format!("the server did not say its {name}"));
+        let log = folder.join("server.log");
+        let silent = |name| format!("the server did not say its {name}; why is in {}", log.display());
+        let told = |name| member(&line, name).with_context(|| silent(name));
         server.url = told("url")?;
         let key = std::fs::read_to_string(told("local_key")?).context("the key of this machine")?;
         std::fs::write(&server.key, format!("x-api-key: {}\n", key.trim()))?;
@@ -56,7 +58,10 @@ impl Server {
     /// Tells it to stop, and waits until it has.
     pub(super) fn stop(mut self) -> Result<()> {
         println!("$ kill %1");
-        let signal = Command::new("kill").arg(self.child.id().to_string()).status()?;
+        // A shell has it built in.
+        let signal = Command::new("sh")
+            .args(["-c", "kill \"$0\"", &self.child.id().to_string()])
+            .status()?;
         ensure!(signal.success(), "cannot stop the server");
         let ended = self.child.wait()?;
         println!("{ended}");

@@ -15,8 +15,8 @@ const PINS: &str = include_str!("schemathesis.txt");
 /// The folder in which it is a module of Python: that of the cache, or fetched with pip.
 pub(crate) fn ensure() -> Result<PathBuf> {
     let pins: Vec<&str> = PINS.lines().collect();
-    let own = pins.iter().find(|pin| pin.starts_with(PACKAGE)).copied();
-    let folder = paths::cache()?.join(own.unwrap_or(PACKAGE).replace("==", "-"));
+    let digest = blake3::hash(PINS.as_bytes()).to_hex();
+    let folder = paths::cache()?.join(format!("{PACKAGE}-{}", &digest[..16]));
     pip::install_all(PACKAGE, &pins, &folder)?;
     Ok(folder)
 }

@@ -9,6 +9,7 @@ use super::Result;
 use crate::args::Globals;
 use crate::config::{Config, Environment, process_environment};
 use crate::failure::Failure;
+use crate::served::Served;
 use crate::text_file;
 
 const HOST: &str = "PALISADE_HOST";
@@ -79,8 +80,14 @@ fn key(globals: &Globals, environment: Environment<'_>, url: &str) -> Result<Str
     if !is_loopback(url) {
         return Err(missing());
     }
-    let state = &Config::load(globals, environment)?;
-    in_file(&state.state_dir()?.value.join("keys/local")).map_err(|_| missing())
+    let config = Config::load(globals, environment)?;
+    let state = config.state_dir()?.value.clone();
+    // Who else listens on this machine, or is at the other end of a tunnel, must not get it.
+    if !Served::at(&state).is(url) {
+        let message = format!("{url} is no server with this state directory: give --key-file FILE, or {KEY}");
+        return Err(Failure::invalid(message));
+    }
+    in_file(&state.join("keys/local"))
 }
 
 /// Whether a server there is one of this machine.

@@ -23,6 +23,8 @@ impl Palisade {
             .args(args)
             .env("PALISADE_STATE_DIR", self.state.path().join("state"))
             .env("XDG_CONFIG_HOME", elsewhere)
+            .env_remove("PALISADE_HOST")
+            .env_remove("PALISADE_KEY")
             .stdin(Stdio::null());
         command
     }

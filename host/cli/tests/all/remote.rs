@@ -270,7 +270,7 @@ fn a_host_knows_keys_and_their_roles() {
     let mut own = there.command(&["--host", server.url(), "key", "list"]);
     assert!(own.output().unwrap().status.success());
     let mut other = elsewhere.command(&["--host", server.url(), "key", "list"]);
-    refused(&mut other, 125, "there is no key for http://127.0.0.1");
+    refused(&mut other, 125, "is no server with this state directory");
 }
 
 #[test]

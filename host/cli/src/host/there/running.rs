@@ -5,8 +5,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use palisade::Kind;
 use palisade::policy::{ByteSize, Limits};
-use palisade_client::Running;
-use palisade_client::wire::{Ending, InputRequest, OutcomeBody, ProcessEvent, StandardStream};
+use palisade_client::wire::{self, Ending, InputRequest, OutcomeBody, ProcessEvent, StandardStream};
+use palisade_client::{self as client, Running};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::super::stdio::DRAIN;
 use super::super::{Ended, Process, Result};
 use crate::failure::Failure;
-use crate::report::Format;
+use crate::report::{self, Format};
 
 /// How long a host may take to tell how a program ended which was killed.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -70,8 +70,22 @@ impl Started {
         let (mut pumps, mut senders) = (JoinSet::new(), JoinSet::new());
         let process = running.process().clone();
         senders.spawn(async move {
-            // Where the program does not read all of it, that is the program's to say.
-            let _ = process.send(tokio::io::stdin(), InputRequest { eof: true }).await;
+            let end = InputRequest { eof: true };
+            let Err(error) = process.send(tokio::io::stdin(), end.clone()).await else {
+                return;
+            };
+            match error.kind() {
+                // It ended, or does not read all of it: that is the program's to say.
+                client::Kind::Answered(wire::Kind::Conflict | wire::Kind::NotFound) => {}
+                // Here, a reader which fails has ended.
+                client::Kind::Unsendable => {
+                    let _ = process.send(tokio::io::empty(), end).await;
+                }
+                _ => {
+                    report::say(&format!("its input is not sent: {error}"));
+                    let _ = process.kill().await;
+                }
+            }
         });
         let output = match format {
             Format::Text => {
@@ -84,7 +98,8 @@ impl Started {
             Format::Json => Output::Kept {
                 stdout: Vec::new(),
                 stderr: Vec::new(),
-                most: limits.output,
+                // The server said it.
+                most: limits.output.min(ByteSize::from_gib(1)),
             },
         };
         Self {
