@@ -190,11 +190,18 @@ impl Sandbox {
         let mut limits = inner.limits.write().unwrap_or_else(PoisonError::into_inner);
         let changed = inner.admitted.change(&limits, asked);
         let changed = changed.inspect_err(|error| self.tell_denials(error.denials()))?;
+        if changed == *limits {
+            return Ok(changed);
+        }
         inner.budgets.disk.set_limit(changed.disk.as_bytes());
         inner.budgets.files.set_limit(changed.files);
         inner.budgets.handles.set_limit(changed.handles.into());
         inner.budgets.memory.set_limit(changed.memory.as_bytes());
-        inner.processes.set_limit(changed.processes.into());
+        {
+            // Who enters a process looks for room and takes it under this.
+            let _table = self.life();
+            inner.processes.set_limit(changed.processes.into());
+        }
         inner.cpu.set_share(changed.cpu);
         limits.clone_from(&changed);
         if let Some(host) = inner.host.upgrade() {

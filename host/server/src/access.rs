@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use palisade::{Kind, SandboxId};
+use percent_encoding::percent_decode_str;
 use utoipa::openapi::OpenApi;
 
 use crate::Role;
@@ -68,7 +69,8 @@ impl Rule {
         if self.method == Method::GET && !self.path.starts_with("/v1/sandboxes/{id}/files") {
             return None;
         }
-        path.strip_prefix("/v1/sandboxes/")?.split('/').next()?.parse().ok()
+        let id = path.strip_prefix("/v1/sandboxes/")?.split('/').next()?;
+        percent_decode_str(id).decode_utf8().ok()?.parse().ok()
     }
 }
 
@@ -91,7 +93,7 @@ pub(crate) const TABLE: &[Rule] = &[
     rule(Method::POST, "/v1/keys", ADMIN, Time::Setting),
     rule(Method::DELETE, "/v1/keys/{key}", ADMIN, Time::Setting),
     rule(Method::GET, "/v1/policies", READER, Time::Setting),
-    rule(Method::GET, "/v1/policies/{name}", READER, Time::Setting),
+    rule(Method::GET, "/v1/policies/{name}", OPERATOR, Time::Setting),
     rule(Method::POST, "/v1/policies/check", READER, Time::Setting),
     rule(Method::GET, "/v1/sandboxes", READER, Time::Setting),
     rule(Method::POST, "/v1/sandboxes", OPERATOR, Time::Setting),
@@ -263,14 +265,14 @@ pub(crate) async fn guard(State(api): State<Arc<Api>>, mut request: Request, nex
             asker.set(id);
         }
         traces::adopt_parent(request.headers());
+        let Some(open) = api.askers.open(id) else {
+            return Failure::of(Kind::Exhausted, "the key has as many requests open as it may").into_response();
+        };
         if role < least {
             Left::of(request).1.discard().await;
             let message = format!("this takes the role {least}, and the key has {role}");
             return Failure::new(Cause::Forbidden, message).into_response();
         }
-        let Some(open) = api.askers.open(id) else {
-            return Failure::of(Kind::Exhausted, "the key has as many requests open as it may").into_response();
-        };
         request.extensions_mut().insert(id);
         request.extensions_mut().insert(role);
         let used = rule
@@ -339,6 +341,8 @@ mod tests {
                 (&Method::GET, _) if rule.who == Who::Anyone => Who::Anyone,
                 // What is read of it is gone.
                 (&Method::GET, _) if rule.path.ends_with("/output") => OPERATOR,
+                // It has the values of variables, and paths of the host.
+                (&Method::GET, _) if rule.path == "/v1/policies/{name}" => OPERATOR,
                 (&Method::GET, _) => READER,
                 _ => OPERATOR,
             };

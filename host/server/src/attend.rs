@@ -57,16 +57,24 @@ impl Line {
     }
 }
 
+/// The method, or that it is another: a client can make up any, of any length.
+fn known(method: &Method) -> &str {
+    match method.as_str() {
+        name @ ("GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS") => name,
+        _ => "_OTHER",
+    }
+}
+
 /// The span of a request, for a collector.
 fn span_of(id: &str, method: &Method, route: Option<&str>) -> Span {
-    let route = route.unwrap_or("none");
+    let (method, route) = (known(method), route.unwrap_or("none"));
     tracing::info_span!(
         target: traces::TARGET,
         "request",
         otel.name = format!("{method} {route}"),
         otel.kind = "server",
         otel.status_code = Empty,
-        http.request.method = %method,
+        http.request.method = method,
         http.route = route,
         http.response.status_code = Empty,
         request_id = id,
@@ -82,13 +90,17 @@ impl Drop for Line {
         self.end_span();
         tracing::info!(
             request = self.id,
-            method = %self.method,
+            method = known(&self.method),
             route = route.unwrap_or("none"),
             status = self.status.map(|status| status.as_u16()),
             milliseconds = took.as_millis() as u64,
             key = self.asker.0.get().map(tracing::field::display),
             "{}",
-            if self.status.is_some() { "answered" } else { "its connection ended before its answer" }
+            if self.status.is_some() {
+                "answered"
+            } else {
+                "its connection ended before its answer"
+            }
         );
     }
 }

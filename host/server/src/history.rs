@@ -83,11 +83,11 @@ impl Reading {
     }
 
     /// Of a host, and of what was used by sandboxes which are gone.
-    pub(crate) fn of_all(host: &Host, sandboxes: &[Sandbox]) -> Self {
+    pub(crate) fn of_all(sandboxes: &[Sandbox], totals: &Totals) -> Self {
         let usages = sandboxes.iter().map(Sandbox::usage);
         usages
             .fold(Self::default(), |sum, usage| sum.with(&usage))
-            .after(&host.totals())
+            .after(totals)
     }
 
     fn with(self, usage: &SandboxUsage) -> Self {
@@ -132,7 +132,7 @@ impl History {
     fn read(&self, host: &Host, now: Instant) {
         let sandboxes = host.sandboxes();
         let each: Vec<_> = sandboxes.iter().map(|one| (one.id(), Reading::of(one))).collect();
-        self.add(now, Reading::of_all(host, &sandboxes), &each);
+        self.add(now, Reading::of_all(&sandboxes, &host.totals()), &each);
     }
 
     fn add(&self, instant: Instant, all: Reading, each: &[(SandboxId, Reading)]) {
@@ -312,7 +312,7 @@ mod tests {
         assert_eq!(points.iter().map(|point| point.processes).collect::<Vec<_>>(), [1, 1]);
         sandbox.destroy().await.unwrap();
         history.read(&host, now);
-        let all = history.of_all(Reading::of_all(&host, &host.sandboxes()), now + INTERVAL);
+        let all = history.of_all(Reading::of_all(&host.sandboxes(), &host.totals()), now + INTERVAL);
         let told = |point: &Point| (point.sandboxes, point.processes);
         assert_eq!(all.iter().map(told).collect::<Vec<_>>(), [(1, 1), (0, 0), (0, 0)]);
         assert!(history.lock().sandboxes.is_empty());

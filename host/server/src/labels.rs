@@ -13,6 +13,9 @@ const MAX_NAME: usize = 63;
 /// Bytes of a value.
 const MAX_VALUE: usize = 255;
 
+/// Bytes of all names and values of one sandbox together.
+const MAX_BYTES: usize = 4096;
+
 /// Labels by name.
 pub(crate) type Labels = BTreeMap<String, String>;
 
@@ -25,6 +28,11 @@ pub(crate) fn check(labels: &Labels) -> Result<(), Failure> {
         let message = format!("labels: there are {}, and a sandbox has at most {MOST}", labels.len());
         return Err(Failure::of(Kind::InvalidInput, message));
     }
+    let bytes: usize = labels.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if bytes > MAX_BYTES {
+        let message = format!("labels: they have {bytes} bytes together, and may have {MAX_BYTES}");
+        return Err(Failure::of(Kind::InvalidInput, message));
+    }
     for (name, value) in labels {
         if !is_name(name) {
             let message = format!(
@@ -32,12 +40,19 @@ pub(crate) fn check(labels: &Labels) -> Result<(), Failure> {
             );
             return Err(Failure::of(Kind::InvalidInput, message));
         }
-        if value.len() > MAX_VALUE || value.chars().any(char::is_control) {
+        if value.len() > MAX_VALUE || value.chars().any(is_hidden) {
             let message = format!("labels.{name}: a value has at most {MAX_VALUE} bytes and no control characters");
             return Err(Failure::of(Kind::InvalidInput, message));
         }
     }
     Ok(())
+}
+
+/// Control characters, and the marks of direction, which would have a text show as another.
+fn is_hidden(character: char) -> bool {
+    let turns =
+        matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    character.is_control() || turns
 }
 
 fn is_name(name: &str) -> bool {
@@ -87,6 +102,10 @@ mod tests {
             labels(&[(&"a".repeat(MAX_NAME + 1), "")]),
             labels(&[("a", &"x".repeat(MAX_VALUE + 1))]),
             labels(&[("a", "line\nline")]),
+            labels(&[("a", "turned \u{202e}")]),
+            (0..20)
+                .map(|number| (number.to_string(), "x".repeat(MAX_VALUE)))
+                .collect(),
             many,
         ] {
             assert!(check(&bad).is_err(), "{bad:?}");

@@ -16,6 +16,8 @@ use hyper::body::{Frame, SizeHint};
 const MOST: u64 = 16 * 1024 * 1024;
 /// A client which is silent for so long is waiting for the answer.
 const SILENCE: Duration = Duration::from_secs(1);
+/// How long is read at most.
+const LONGEST: Duration = Duration::from_secs(5);
 
 /// A body, of which something may be left when whoever was to read it is gone.
 #[derive(Clone)]
@@ -30,7 +32,12 @@ impl Left {
     }
 
     /// Reads it for nothing, so that the client hears the answer.
-    pub(crate) async fn discard(mut self) {
+    pub(crate) async fn discard(self) {
+        // One which goes on until then hears nothing.
+        let _ = tokio::time::timeout(LONGEST, self.read()).await;
+    }
+
+    async fn read(mut self) {
         let mut read = 0;
         while read < MOST {
             match tokio::time::timeout(SILENCE, self.frame()).await {

@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::error::Failure;
+use crate::labels;
 
 /// How often all sandboxes are looked at, at least; and when what failed is tried again.
 const SWEEP: Duration = Duration::from_secs(30);
@@ -113,6 +114,13 @@ impl Lives {
     /// What is kept of a sandbox, where something is.
     pub(crate) fn get(&self, id: SandboxId) -> Option<Life> {
         self.known().get(&id).cloned()
+    }
+
+    /// Whether a sandbox has the label that is asked for.
+    pub(crate) fn has_label(&self, id: SandboxId, asked: &str) -> bool {
+        self.known()
+            .get(&id)
+            .is_some_and(|life| labels::have(&life.labels, asked))
     }
 
     /// Keeps what is said of a new one.

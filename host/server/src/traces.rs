@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use axum::http::{HeaderMap, Uri};
+use axum::http::{HeaderMap, HeaderName, Uri};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::rt::TokioIo;
@@ -154,10 +154,15 @@ impl Traces {
 
 /// Has the span of this request be a part of that which its client names, if it names one.
 pub(crate) fn adopt_parent(headers: &HeaderMap) {
-    let Ok(Some(_)) = only(headers, "traceparent") else {
+    let Some(named) = headers
+        .get("traceparent")
+        .filter(|_| matches!(only(headers, "traceparent"), Ok(Some(_))))
+    else {
         return;
     };
-    let named = TraceContextPropagator::new().extract_with_context(&Context::new(), &HeaderExtractor(headers));
+    // Not the state which goes with it: that has 16 KiB, and would be sent on with every span below.
+    let alone = HeaderMap::from_iter([(HeaderName::from_static("traceparent"), named.clone())]);
+    let named = TraceContextPropagator::new().extract_with_context(&Context::new(), &HeaderExtractor(&alone));
     if named.span().span_context().is_valid() {
         // It fails where nobody takes spans.
         let _ = Span::current().set_parent(named);

@@ -119,3 +119,28 @@ async fn what_the_policy_denies_changes_nothing_and_is_told() {
     }
     assert_eq!(told, ["ceilings.memory", "7 B"]);
 }
+
+/// Who starts a process looks for room and takes it in one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn processes_start_while_their_limit_changes() {
+    let most = |processes| LimitsRequest {
+        processes: Some(processes),
+        ..LimitsRequest::default()
+    };
+    let sandbox = limited(most(10));
+    let changing = {
+        let sandbox = sandbox.clone();
+        tokio::task::spawn_blocking(move || {
+            for round in 0..2_000 {
+                change(&sandbox, most(1 + round % 2 * 9));
+            }
+        })
+    };
+    while !changing.is_finished() {
+        let _ = sandbox.spawn(command(Abi::P1, &["args"]));
+        tokio::task::yield_now().await;
+    }
+    changing.await.unwrap();
+    sandbox.stop().await.unwrap();
+    assert_eq!(sandbox.usage().processes, 0);
+}

@@ -56,7 +56,7 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, head, axum::Json(NewKeyBody { id, role, key })))
 }
 
-/// Removes a key. It stops working at once here, and within a second elsewhere.
+/// Removes a key. No other request with it is taken here, and within a second elsewhere; those which have begun go on.
 #[utoipa::path(delete, path = "/v1/keys/{key}", params(("key" = String, Path, description = "its id")),
     responses((status = 204)))]
 pub(super) async fn remove(State(api): State<Arc<Api>>, Path(key): Path<String>) -> Result<StatusCode, Failure> {

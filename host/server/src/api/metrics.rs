@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
-use palisade::{EndingKind, Kind, Limit, Sandbox, State as SandboxState};
+use palisade::{EndingKind, Kind, Limit, Sandbox, State as SandboxState, Totals};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{
@@ -58,8 +58,9 @@ impl Collector for Figures {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut sheet = Sheet(encoder);
         let sandboxes = self.0.host.sandboxes();
-        self.now(&mut sheet, &sandboxes)?;
-        self.in_all(&mut sheet)?;
+        let totals = self.0.host.totals();
+        self.now(&mut sheet, &sandboxes, &totals)?;
+        Self::in_all(&mut sheet, &totals)?;
         self.server(&mut sheet)?;
         self.requests(&mut sheet)
     }
@@ -67,14 +68,14 @@ impl Collector for Figures {
 
 impl Figures {
     /// What sandboxes are and use now.
-    fn now(&self, sheet: &mut Sheet<'_>, sandboxes: &[Sandbox]) -> fmt::Result {
+    fn now(&self, sheet: &mut Sheet<'_>, sandboxes: &[Sandbox], totals: &Totals) -> fmt::Result {
         let mut counts: HashMap<SandboxState, u64> = HashMap::new();
         for sandbox in sandboxes {
             *counts.entry(sandbox.state()).or_default() += 1;
         }
         let states = STATES.map(|(state, name)| ([("state", name)], counts.get(&state).copied().unwrap_or(0)));
         sheet.gauges("sandboxes", "Sandboxes, by what they are doing", states)?;
-        let used = Reading::of_all(&self.0.host, sandboxes);
+        let used = Reading::of_all(sandboxes, totals);
         sheet.gauge("processes", "Processes which run", None, used.processes)?;
         let memory = "Memory which the processes of sandboxes hold";
         sheet.gauge("sandbox_memory", memory, Some(&Unit::Bytes), used.memory)?;
@@ -89,8 +90,7 @@ impl Figures {
     }
 
     /// What sandboxes have used, those which are gone too.
-    fn in_all(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
-        let totals = self.0.host.totals();
+    fn in_all(sheet: &mut Sheet<'_>, totals: &Totals) -> fmt::Result {
         let endings = EndingKind::ALL.map(|kind| ([("ending", kind.to_string())], totals.ended(kind)));
         sheet.counters("processes_ended", "Processes which ended, by how", endings)?;
         let limits = Limit::ALL.map(|limit| ([("limit", limit.to_string())], totals.limits_hit(limit)));

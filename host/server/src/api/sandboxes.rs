@@ -111,7 +111,7 @@ pub(super) async fn list(State(api): State<Arc<Api>>, Query(page): Query<PageReq
     let after: Option<SandboxId> = page.after.as_deref().map(str::parse).transpose()?;
     let is_labelled = |id| match &page.label {
         None => true,
-        Some(asked) => api.lives.get(id).is_some_and(|life| labels::have(&life.labels, asked)),
+        Some(asked) => api.lives.has_label(id, asked),
     };
     let mut sandboxes = api.host.sandboxes();
     sandboxes.retain(|sandbox| after.is_none_or(|after| sandbox.id() > after) && is_labelled(sandbox.id()));

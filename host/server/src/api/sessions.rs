@@ -19,6 +19,8 @@ use crate::body::Json;
 use crate::error::Failure;
 use crate::{answer, told};
 
+/// How long a session may be idle at most, in seconds: it holds an instance all the while.
+const MAX_IDLE: u32 = 3_600;
 /// How long a session may be idle where its request does not say.
 const IDLE: NonZeroU32 = NonZeroU32::new(60).expect("it is not zero");
 
@@ -127,6 +129,10 @@ pub(super) async fn open(
         limits,
     } = value;
     let idle_seconds = idle_seconds.unwrap_or(IDLE);
+    if idle_seconds.get() > MAX_IDLE {
+        let message = format!("idle_seconds: a session may be idle for {MAX_IDLE} seconds at most");
+        return Err(Failure::of(Kind::InvalidInput, message));
+    }
     let sandbox = api.sandbox(&id)?;
     let tool = api.host.tools().get(&name).await?;
     let request = narrowed(files, limits, answer::output_of_each(api.settings.max_output, 1));
@@ -138,6 +144,10 @@ pub(super) async fn open(
         turn: AsyncMutex::default(),
     };
     let held = api.sessions.insert(sandbox.id(), held);
+    // It may have been destroyed meanwhile.
+    if api.sandbox(&id).is_err() {
+        api.sessions.forget(sandbox.id());
+    }
     Ok((StatusCode::CREATED, axum::Json(held.told())))
 }
 
@@ -196,8 +206,8 @@ pub(super) async fn end(
     Path((id, session)): Path<(String, String)>,
 ) -> Result<StatusCode, Failure> {
     let held = find(&api, &id, &session)?;
-    held.session.kill();
     let sandbox = api.sandbox(&id)?.id();
+    held.session.kill();
     api.sessions.lock().remove(&(sandbox, held.session.process()));
     Ok(StatusCode::NO_CONTENT)
 }

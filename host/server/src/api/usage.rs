@@ -47,9 +47,10 @@ fn told(points: &[Point], totals: &Totals, about: About) -> UsageHistory {
 /// What all sandboxes use, used in the last five minutes, and have used in all, those which are gone too.
 #[utoipa::path(get, path = "/v1/usage", responses((status = 200, body = UsageHistory)))]
 pub(super) async fn all(State(api): State<Arc<Api>>) -> axum::Json<UsageHistory> {
-    let now = Reading::of_all(&api.host, &api.host.sandboxes());
+    let totals = api.host.totals();
+    let now = Reading::of_all(&api.host.sandboxes(), &totals);
     let points = api.history.of_all(now, Instant::now());
-    axum::Json(told(&points, &api.host.totals(), About::All))
+    axum::Json(told(&points, &totals, About::All))
 }
 
 /// What one sandbox uses, used in the last five minutes, and has used in all.

@@ -13,7 +13,7 @@ import { Usage } from './usage.js';
 const KEPT = 'palisade-key';
 const EVERY = 5_000;
 /** Many events come at one time; what they changed is asked for once. */
-const SETTLE = 250;
+const SETTLE = 1_000;
 /** Sandboxes in the list, at first and at most. */
 const [FEW, MOST] = [100, 1_000];
 

@@ -12,6 +12,7 @@ const [DENIALS_KEPT, DENIALS_SHOWN] = [200, 20];
 const SAYS = {
   'sandbox-created': () => 'was made',
   'state-changed': ({ from, to }) => `${from} → ${to}`,
+  'limits-changed': () => 'was given other limits',
   'process-started': ({ process, program }) => `process ${process} started: ${clip(program)}`,
   'process-ended': ({ process, ending: end, usage }) =>
     `process ${process} ended after ${milliseconds(usage?.elapsed_ms)}: ${ending(end)}`,

@@ -110,7 +110,9 @@ export class Head {
   async #act(name) {
     const { sure, label } = ACTIONS[name];
     const { id } = this.#sandbox;
-    const title = `${label} ${nameOf(this.#sandbox)}?`;
+    // The name is a label, which anybody may have chosen.
+    const shown = nameOf(this.#sandbox);
+    const title = `${label} ${shown === id ? id : `${shown} (${id})`}?`;
     if (sure && !(await isSure(title, sure, label))) return;
     const button = this.#buttons[name];
     button.disabled = true;

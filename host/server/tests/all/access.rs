@@ -27,7 +27,7 @@ const ROUTES: &[(&str, &str, Option<Role>)] = &[
     ("POST", "/v1/keys", Some(Role::Admin)),
     ("DELETE", "/v1/keys/{key}", Some(Role::Admin)),
     ("GET", "/v1/policies", Some(Role::Reader)),
-    ("GET", "/v1/policies/{name}", Some(Role::Reader)),
+    ("GET", "/v1/policies/{name}", Some(Role::Operator)),
     ("POST", "/v1/policies/check", Some(Role::Reader)),
     ("GET", "/v1/events", Some(Role::Reader)),
     ("GET", "/v1/sandboxes/{id}/events", Some(Role::Reader)),

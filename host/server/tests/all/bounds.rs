@@ -201,3 +201,28 @@ async fn one_key_leaves_room_for_others() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_which_is_refused_hears_it_though_it_drips_its_body() {
+    let server = Running::start().await;
+    let (_, reader) = server.keys.create(Role::Reader).unwrap();
+    let stream = TcpStream::connect(server.address).await.unwrap();
+    let (mut receive, mut send) = stream.into_split();
+    let head = format!(
+        "POST /v1/sandboxes HTTP/1.1\r\nhost: localhost\r\nx-api-key: {reader}\r\n\
+         content-type: application/json\r\ncontent-length: 100000\r\n\r\n"
+    );
+    send.write_all(head.as_bytes()).await.unwrap();
+    let dripping = tokio::spawn(async move {
+        while send.write_all(b" ").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    });
+    let mut answer = [0; 12];
+    tokio::time::timeout(SOON, receive.read_exact(&mut answer))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 403");
+    dripping.abort();
+}

@@ -114,6 +114,7 @@ async fn what_is_wrong_with_a_session_is_told() {
     for (body, status) in [
         (json!({"tool": "none"}), 404),
         (json!({"tool": "counter", "idle_seconds": 0}), 400),
+        (json!({"tool": "counter", "idle_seconds": 3601}), 400),
         (json!({"tool": "counter", "limits": {"memory": "much"}}), 400),
         (json!({"tool": "counter", "grants": {}}), 400),
     ] {
