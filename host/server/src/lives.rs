@@ -62,15 +62,28 @@ enum State {
 /// How long a sandbox may live; without end where neither is there.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Times {
-    pub end: Option<Instant>,
+    pub end: Option<End>,
     pub idle: Option<Duration>,
 }
 
-impl Times {
-    /// When its time to live is over.
-    pub(crate) fn expires_at(&self) -> Option<Timestamp> {
-        let left = self.end?.saturating_duration_since(Instant::now());
-        Timestamp::now().checked_add(SignedDuration::try_from(left).ok()?).ok()
+/// When a time to live is over.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct End {
+    at: Instant,
+    /// As people are told, by the clock as it was when the time was set.
+    pub told: Timestamp,
+}
+
+impl End {
+    /// So long from now.
+    pub(crate) fn after(time: Duration) -> Self {
+        let told = SignedDuration::try_from(time)
+            .ok()
+            .and_then(|time| Timestamp::now().checked_add(time).ok());
+        Self {
+            at: Instant::now() + time,
+            told: told.unwrap_or(Timestamp::MAX),
+        }
     }
 }
 
@@ -106,7 +119,7 @@ impl Life {
             };
             since + idle
         });
-        self.times.end.into_iter().chain(idle).min()
+        self.times.end.map(|end| end.at).into_iter().chain(idle).min()
     }
 }
 
@@ -208,7 +221,7 @@ impl Lives {
                 Some(at) if at > now || due.len() == most => next = Some(next.map_or(at, |next| next.min(at))),
                 Some(_) => {
                     life.state = State::Ending;
-                    let lived = life.times.end.is_some_and(|end| end <= now);
+                    let lived = life.times.end.is_some_and(|end| end.at <= now);
                     due.push((sandbox, if lived { "time to live" } else { "idle time" }));
                 }
             }
@@ -274,7 +287,7 @@ mod tests {
             let id = self.host.create(SandboxSpec::new(Policy::standard())).unwrap().id();
             let mut life = Life::of_policy("default");
             life.times = Times {
-                end: end.map(|end| Instant::now() + end),
+                end: end.map(End::after),
                 idle,
             };
             self.lives.insert(id, life);
@@ -293,7 +306,7 @@ mod tests {
         let (short, forever) = (world.sandbox(Some(10 * SECOND), None), world.sandbox(None, None));
         assert!(world.lives_after(short, 9 * SECOND).await);
         let renew = |life: &mut Life| {
-            life.times.end = Some(Instant::now() + 10 * SECOND);
+            life.times.end = Some(End::after(10 * SECOND));
             Ok(())
         };
         world.lives.change(short, renew).unwrap();

@@ -8,7 +8,6 @@ use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use palisade::{Kind, Sandbox, SandboxId, SandboxSpec};
 use palisade_wire::{Named, PageRequest, SandboxBody, SandboxChange, SandboxPage, SandboxRequest, UsageBody};
-use tokio::time::Instant;
 
 use super::Api;
 use super::idempotency::{Name, Novelty};
@@ -16,7 +15,7 @@ use crate::KeyId;
 use crate::body::{Json, Query};
 use crate::error::Failure;
 use crate::labels;
-use crate::lives::{Life, Times};
+use crate::lives::{End, Life, Times};
 use crate::told;
 
 type Answer<T> = Result<axum::Json<T>, Failure>;
@@ -32,7 +31,7 @@ fn body(api: &Api, sandbox: &Sandbox) -> SandboxBody {
         state: told::state(sandbox.state()),
         policy: policy.map(|name| name.to_string()),
         labels,
-        expires_at: times.expires_at().map(|at| at.to_string()),
+        expires_at: times.end.map(|end| end.told.to_string()),
         idle_seconds: times.idle.map(|idle| idle.as_secs()),
         limits: sandbox.limits(),
         usage: UsageBody {
@@ -96,8 +95,8 @@ fn make(api: &Api, request: SandboxRequest) -> Result<SandboxId, Failure> {
     Ok(id)
 }
 
-fn end(ttl: Option<NonZeroU32>) -> Option<Instant> {
-    ttl.map(|ttl| Instant::now() + seconds(ttl))
+fn end(ttl: Option<NonZeroU32>) -> Option<End> {
+    ttl.map(|ttl| End::after(seconds(ttl)))
 }
 
 fn seconds(number: NonZeroU32) -> Duration {

@@ -298,6 +298,10 @@ async fn a_sandbox_whose_time_is_over_is_gone_with_its_processes_and_a_renewed_o
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     server.get(&path(&renewed)).await.expect(200);
+    assert_eq!(
+        server.get(&path(&renewed)).await.expect(200)["expires_at"],
+        told["expires_at"]
+    );
     let forever = patch(&server, &path(&renewed), json!({"ttl_seconds": null}))
         .await
         .expect(200);
