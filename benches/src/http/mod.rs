@@ -1,5 +1,5 @@
-//! A tool called over HTTP, each time in a fresh instance. The floor is a bare hyper server with bare wasmtime behind it, which
-//! takes the same JSON and gives the same answer, for anyone and without limits. Clients and server share the machine.
+//! Tools called over HTTP, each time in a fresh instance. The floor is a bare hyper server with bare wasmtime behind it, which
+//! takes the same JSON and gives the same value, for anyone and without limits. Clients and server share the machine.
 
 mod streams;
 
@@ -19,7 +19,7 @@ use palisade_client::Client;
 use palisade_client::wire::SandboxRequest;
 use palisade_server::{Keys, Role, Server};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
 use tokio::task::JoinSet;
@@ -27,7 +27,7 @@ use wasmtime::component::Component;
 use wasmtime::error::Context;
 use wasmtime::{Result, StoreLimits, ensure};
 
-use crate::floor::{self, Tool};
+use crate::floor::{self, ComponentState, Tool};
 use crate::harness::{Measurement, Settings, pairs, time_each, wait};
 use crate::machine::resident_kib;
 use crate::ours::Ours;
@@ -38,38 +38,39 @@ use crate::tools::ECHO;
 const REQUESTS: u32 = 8_000;
 /// 0.85 of the requests of the floor in the same time.
 const GOAL: f64 = 1.0 / 0.85;
-const TEXT: &str = "a text of thirty-two characters.";
 
 pub(crate) fn run(settings: Settings) -> Result<Vec<Measurement>> {
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let _entered = runtime.enter();
-    let (ours, library) = wait(ours())?;
-    let floor = wait(serve_floor())?;
     let mut results = Vec::new();
-    for connections in [1, 64] {
+    for case in [Case::echo()?, Case::diff()?] {
+        let (ours, library) = wait(ours(case.clone()))?;
+        let floor = wait(serve_floor(&case))?;
+        for connections in [1, 64] {
+            let measured = pairs(
+                settings,
+                || wait(time_requests(&ours, connections)),
+                || wait(time_requests(&floor, connections)),
+            )?;
+            results.push(Measurement::from_pairs(
+                format!("call over HTTP, {}, {connections} connections", case.name),
+                "µs",
+                GOAL,
+                &measured,
+            ));
+        }
         let measured = pairs(
             settings,
-            || wait(time_requests(&ours, connections)),
-            || wait(time_requests(&floor, connections)),
+            || wait(time_requests(&ours, 1)),
+            || time_each(REQUESTS, async || library.call().await),
         )?;
         results.push(Measurement::from_pairs(
-            format!("call over HTTP, {connections} connections"),
+            format!("call over HTTP and by the library, {}", case.name),
             "µs",
-            GOAL,
+            None,
             &measured,
         ));
     }
-    let measured = pairs(
-        settings,
-        || wait(time_requests(&ours, 1)),
-        || time_each(REQUESTS, async || library.call().await),
-    )?;
-    results.push(Measurement::from_pairs(
-        "call over HTTP, and by the library",
-        "µs",
-        None,
-        &measured,
-    ));
     results.push(streams::run(settings)?);
     results.push(memory(settings)?);
     Ok(results)
@@ -84,7 +85,7 @@ fn memory(settings: Settings) -> Result<Measurement> {
 
 /// Makes sandboxes over HTTP; the memory which one of them takes, in KiB.
 pub(crate) async fn idle(count: u32) -> Result<f64> {
-    let (target, library) = ours().await?;
+    let (target, library) = ours(Case::echo()?).await?;
     let client = Client::new(&format!("http://{}", target.address), &target.key)?;
     let asked = SandboxRequest::default();
     let _first = client.create(&asked).await?;
@@ -97,12 +98,62 @@ pub(crate) async fn idle(count: u32) -> Result<f64> {
     Ok(each)
 }
 
+/// A function which both sides call.
+#[derive(Clone)]
+struct Case {
+    name: &'static str,
+    function: &'static str,
+    component: Bytes,
+    arguments: Value,
+    /// What it returns.
+    value: &'static str,
+}
+
+impl Case {
+    /// It imports nothing, and takes and gives 32 bytes.
+    fn echo() -> Result<Self> {
+        let text = "a text of thirty-two characters.";
+        Ok(Self {
+            name: "no imports",
+            function: "echo",
+            component: wat::parse_str(ECHO)?.into(),
+            arguments: json!({ "text": text }),
+            value: text,
+        })
+    }
+
+    /// It is of a tool which is shipped and imports most of WASI. Both sides give that a directory.
+    fn diff() -> Result<Self> {
+        Ok(Self {
+            name: "all of WASI",
+            function: "diff-texts",
+            component: std::fs::read(palisade_guests::path("files.wasm"))?.into(),
+            arguments: json!({ "before": "one\n", "after": "two\n" }),
+            value: "--- before\n+++ after\n@@ -1 +1 @@\n-one\n+two\n",
+        })
+    }
+
+    fn body(&self) -> Bytes {
+        json!({ "tool": "tool", "function": self.function, "arguments": self.arguments })
+            .to_string()
+            .into()
+    }
+
+    /// How every answer ends.
+    fn end(&self) -> Bytes {
+        let value = json!({ "value": self.value }).to_string();
+        value.trim_start_matches('{').to_owned().into()
+    }
+}
+
 /// A server, and what is asked of it.
 struct Target {
     address: SocketAddr,
     path: String,
     key: String,
     body: Bytes,
+    /// How the answer ends.
+    end: Bytes,
 }
 
 impl Target {
@@ -126,11 +177,11 @@ async fn time_requests(target: &Target, connections: u32) -> Result<f64> {
         let (sender, connection) = client::handshake(TokioIo::new(stream)).await?;
         drivers.spawn(connection);
         let requests: Vec<_> = (0..REQUESTS / connections).map(|_| target.request()).collect();
-        clients.push((sender, requests));
+        clients.push((sender, requests, target.end.clone()));
     }
     let started = std::time::Instant::now();
     let mut all = JoinSet::new();
-    for (mut sender, requests) in clients {
+    for (mut sender, requests, end) in clients {
         all.spawn(async move {
             for request in requests {
                 sender.ready().await?;
@@ -138,7 +189,7 @@ async fn time_requests(target: &Target, connections: u32) -> Result<f64> {
                 let status = response.status();
                 let body = response.into_body().collect().await?.to_bytes();
                 ensure!(status.is_success(), "{status}: {body:?}");
-                ensure!(body.windows(TEXT.len()).any(|part| part == TEXT.as_bytes()), "{body:?}");
+                ensure!(body.ends_with(&end), "{body:?}");
             }
             Ok(())
         });
@@ -154,21 +205,22 @@ async fn time_requests(target: &Target, connections: u32) -> Result<f64> {
 struct Library {
     ours: Ours,
     sandbox: palisade::Sandbox,
+    case: Case,
 }
 
 impl Library {
     async fn call(&self) -> Result<()> {
-        let tool = self.ours.host().tools().get("echo").await?;
-        let call = palisade::Call::new(&tool, "echo", json!({ "text": TEXT }));
+        let tool = self.ours.host().tools().get("tool").await?;
+        let call = palisade::Call::new(&tool, self.case.function, self.case.arguments.clone());
         let outcome = self.sandbox.call(call).await?;
         ensure!(outcome.is_success(), "the call ended with {:?}", outcome.ending);
         Ok(())
     }
 }
 
-async fn ours() -> Result<(Target, Library)> {
+async fn ours(case: Case) -> Result<(Target, Library)> {
     let ours = Ours::new(200)?;
-    ours.add("echo", wat::parse_str(ECHO)?).await?;
+    ours.add("tool", case.component.to_vec()).await?;
     let sandbox = ours.host().create_admitted(&ours.admit(None)?)?;
     let keys = Keys::open(ours.host().state_dir())?;
     let (_, key) = keys.create(Role::Operator)?;
@@ -178,32 +230,70 @@ async fn ours() -> Result<(Target, Library)> {
         address: listener.local_addr()?,
         path: format!("/v1/sandboxes/{}/call", sandbox.id()),
         key,
-        body: json!({ "tool": "echo", "function": "echo", "arguments": { "text": TEXT } })
-            .to_string()
-            .into(),
+        body: case.body(),
+        end: case.end(),
     };
     tokio::spawn(server.serve(listener, std::future::pending()));
-    Ok((target, Library { ours, sandbox }))
+    Ok((target, Library { ours, sandbox, case }))
 }
 
 /// What the floor is asked.
 #[derive(Deserialize)]
-struct Asked {
+struct Asked<T> {
+    arguments: T,
+}
+
+#[derive(Deserialize)]
+struct Echoed {
     text: String,
 }
 
-async fn serve_floor() -> Result<Target> {
-    let engine = floor::engine(200)?;
-    let echo: Tool<StoreLimits> = Tool::new(&Component::new(&engine, wat::parse_str(ECHO)?)?, "echo")?;
-    let echo = Arc::new(echo);
+#[derive(Deserialize)]
+struct Compared {
+    before: String,
+    after: String,
+}
+
+/// What the floor calls.
+enum Bare {
+    Echo(Tool<StoreLimits>),
+    Diff(Tool<ComponentState>),
+}
+
+impl Bare {
+    fn new(case: &Case) -> Result<Self> {
+        let component = Component::new(&floor::engine(200)?, &case.component)?;
+        Ok(match case.function {
+            "echo" => Self::Echo(Tool::new(&component, case.function)?),
+            _ => Self::Diff(Tool::new(&component, case.function)?),
+        })
+    }
+
+    async fn call(&self, body: &[u8]) -> Result<String> {
+        let (value,) = match self {
+            Self::Echo(tool) => {
+                let Asked { arguments } = serde_json::from_slice::<Asked<Echoed>>(body)?;
+                tool.call((arguments.text,)).await?
+            }
+            Self::Diff(tool) => {
+                let Asked { arguments } = serde_json::from_slice::<Asked<Compared>>(body)?;
+                tool.call((arguments.before, arguments.after, None::<u32>)).await?
+            }
+        };
+        Ok(value)
+    }
+}
+
+async fn serve_floor(case: &Case) -> Result<Target> {
+    let tool = Arc::new(Bare::new(case)?);
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let echo = Arc::clone(&echo);
+            let tool = Arc::clone(&tool);
             let service = service_fn(move |request| {
-                let echo = Arc::clone(&echo);
-                async move { Ok::<_, Infallible>(answer(&echo, request).await) }
+                let tool = Arc::clone(&tool);
+                async move { Ok::<_, Infallible>(answer(&tool, request).await) }
             });
             let _ = stream.set_nodelay(true);
             tokio::spawn(server::Builder::new().serve_connection(TokioIo::new(stream), service));
@@ -213,16 +303,16 @@ async fn serve_floor() -> Result<Target> {
         address,
         path: "/".to_owned(),
         key: String::new(),
-        body: json!({ "text": TEXT }).to_string().into(),
+        body: case.body(),
+        end: case.end(),
     })
 }
 
-async fn answer(echo: &Tool<StoreLimits>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+async fn answer(tool: &Bare, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let answered = async {
         let body = request.into_body().collect().await?.to_bytes();
-        let asked: Asked = serde_json::from_slice(&body)?;
-        let (text,): (String,) = echo.call((asked.text,)).await?;
-        serde_json::to_vec(&json!({ "value": text })).context("a string is JSON")
+        let value = tool.call(&body).await?;
+        serde_json::to_vec(&json!({ "value": value })).context("a string is JSON")
     };
     match answered.await {
         Ok(json) => Response::new(Full::new(json.into())),

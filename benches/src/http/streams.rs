@@ -7,7 +7,7 @@ use tokio::io::AsyncReadExt;
 use tokio::task::JoinSet;
 use wasmtime::{Result, ensure};
 
-use super::ours;
+use super::{Case, ours};
 use crate::harness::{Measurement, Settings, pairs, wait};
 
 /// Streams at one time.
@@ -32,7 +32,7 @@ const PRINTER: &str = r#"(module
             (br_if $more (local.get $left)))))"#;
 
 pub(super) fn run(settings: Settings) -> Result<Measurement> {
-    let (target, library) = wait(ours())?;
+    let (target, library) = wait(ours(Case::echo()?))?;
     let client = Client::new(&format!("http://{}", target.address), &target.key)?;
     let bytes = wat::parse_str(PRINTER)?;
     let program = Program::from_bytes("printer", bytes.clone())?;

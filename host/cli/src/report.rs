@@ -77,7 +77,7 @@ fn is_hidden(character: char) -> bool {
 const MAX_DENIALS: usize = 5;
 
 /// The lines about how a run ended, where it did not end well, and about what it was refused.
-pub(crate) fn run_lines(outcome: &OutcomeBody, limits: &Limits) -> Vec<String> {
+pub(crate) fn run_lines(outcome: &OutcomeBody) -> Vec<String> {
     let used = usage_line(&outcome.usage);
     let mut lines = Vec::new();
     match &outcome.ending {
@@ -85,13 +85,15 @@ pub(crate) fn run_lines(outcome: &OutcomeBody, limits: &Limits) -> Vec<String> {
         Ending::Failed => lines.push("the function returned an error".into()),
         Ending::Trapped(why) => lines.push(format!("the program trapped: {why}")),
         Ending::LimitReached(limit) => {
-            let (name, value) = (limit, value_of(*limit, limits));
-            lines.push(format!("stopped by the limit of {name} ({value}): {used}"));
+            lines.push(format!(
+                "stopped by the limit of {}: {used}",
+                with_value(*limit, outcome)
+            ));
         }
         Ending::Killed => lines.push(format!("the program was killed: {used}")),
         other => lines.push(format!("the program ended as {}: {used}", json!(other))),
     }
-    lines.extend(survived_line(outcome, limits));
+    lines.extend(survived_line(outcome));
     let told = outcome.denials.len().min(MAX_DENIALS);
     lines.extend(outcome.denials[..told].iter().map(denial_line));
     let more = ((outcome.denials.len() - told) as u64).saturating_add(outcome.more_denials);
@@ -102,11 +104,11 @@ pub(crate) fn run_lines(outcome: &OutcomeBody, limits: &Limits) -> Vec<String> {
 }
 
 /// Limits that refused the guest something without ending it.
-fn survived_line(outcome: &OutcomeBody, limits: &Limits) -> Option<String> {
+fn survived_line(outcome: &OutcomeBody) -> Option<String> {
     let hit = outcome.limits_hit.iter().copied();
     let survived: Vec<String> = hit
         .filter(|limit| outcome.ending != Ending::LimitReached(*limit))
-        .map(|limit| format!("{} ({})", limit, value_of(limit, limits)))
+        .map(|limit| with_value(limit, outcome))
         .collect();
     (!survived.is_empty()).then(|| format!("the program met the limit of {}", survived.join(", ")))
 }
@@ -138,8 +140,16 @@ pub(crate) fn usage_line(usage: &ProcessUsage) -> String {
     line
 }
 
-fn value_of(limit: Limit, limits: &Limits) -> String {
-    match limit {
+/// `memory (64 MiB)`
+fn with_value(limit: Limit, outcome: &OutcomeBody) -> String {
+    match outcome.limits.as_ref().and_then(|limits| value_of(limit, limits)) {
+        Some(value) => format!("{limit} ({value})"),
+        None => limit.to_string(),
+    }
+}
+
+fn value_of(limit: Limit, limits: &Limits) -> Option<String> {
+    Some(match limit {
         Limit::Memory => limits.memory.to_string(),
         Limit::Fuel => limits.fuel.map_or_else(|| "unlimited".into(), grouped),
         Limit::Time => humantime::format_duration(limits.time).to_string(),
@@ -147,8 +157,8 @@ fn value_of(limit: Limit, limits: &Limits) -> String {
         Limit::Disk => limits.disk.to_string(),
         Limit::Files => grouped(limits.files),
         Limit::Handles => grouped(limits.handles.into()),
-        _ => "one which is not known here".into(),
-    }
+        _ => return None,
+    })
 }
 
 /// `12,345,678`
@@ -214,6 +224,7 @@ mod tests {
                 peak_memory_bytes: 17 << 20,
                 ..ProcessUsage::default()
             },
+            limits: None,
             limits_hit: Vec::new(),
             denials: Vec::new(),
             more_denials: 0,
@@ -224,18 +235,25 @@ mod tests {
 
     #[test]
     fn a_limit_is_told_with_its_value_and_what_was_used() {
-        let limits = Limits {
+        let mut stopped = outcome(Ending::LimitReached(Limit::Time));
+        stopped.limits = Some(Limits {
             time: Duration::from_secs(2),
             ..Limits::default()
-        };
-        let lines = run_lines(&outcome(Ending::LimitReached(Limit::Time)), &limits);
+        });
+        let lines = run_lines(&stopped);
         assert_eq!(lines.len(), 1);
         assert!(
             lines[0].starts_with("stopped by the limit of time (2s): used 12,345,678 fuel, "),
             "{lines:?}"
         );
         assert!(lines[0].contains("17 MiB of memory at most"), "{lines:?}");
-        assert!(run_lines(&outcome(Ending::Exited(0)), &limits).is_empty());
+        assert!(run_lines(&outcome(Ending::Exited(0))).is_empty());
+        stopped.ending = Ending::LimitReached(Limit::Unknown);
+        let lines = run_lines(&stopped);
+        assert!(
+            lines[0].starts_with("stopped by the limit of unknown: used"),
+            "{lines:?}"
+        );
     }
 
     #[test]
@@ -248,7 +266,7 @@ mod tests {
         let mut outcome = outcome(Ending::Exited(1));
         outcome.denials = (0..7).map(denial).collect();
         outcome.more_denials = 3;
-        let lines = run_lines(&outcome, &Limits::default());
+        let lines = run_lines(&outcome);
         assert_eq!(lines.len(), 6);
         assert_eq!(lines[5], "and 5 more denials");
     }

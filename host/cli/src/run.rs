@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use palisade::policy::Limits;
 use palisade_client::wire::{Ending, OutcomeBody};
 use tokio::sync::oneshot;
 
@@ -35,7 +34,7 @@ pub(crate) async fn run(run: Run, host: &dyn Host, format: Format) -> Result<u8,
     let code = signal.map_or_else(|| exit::of_ending(&outcome.ending), exit::of_signal);
     match format {
         Format::Json => report::print_json(&report::outcome_json(&outcome, code)),
-        Format::Text => tell(&outcome, sandbox.limits(), signal, usage),
+        Format::Text => tell(&outcome, signal, usage),
     }
     Ok(code)
 }
@@ -96,12 +95,10 @@ async fn follow(
     }
 }
 
-pub(crate) fn tell(outcome: &OutcomeBody, limits: &Limits, signal: Option<u8>, usage: Usage) {
+pub(crate) fn tell(outcome: &OutcomeBody, signal: Option<u8>, usage: Usage) {
     let interrupted = signal.is_some() && outcome.ending == Ending::Killed;
     if !interrupted && (!outcome.is_success() || usage == Usage::Told) {
-        report::run_lines(outcome, limits)
-            .iter()
-            .for_each(|line| report::say(line));
+        report::run_lines(outcome).iter().for_each(|line| report::say(line));
     }
     let told = matches!(outcome.ending, Ending::LimitReached(_) | Ending::Killed) && !interrupted;
     if usage == Usage::Told && !told {

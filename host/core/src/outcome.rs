@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use palisade_policy::{ByteSize, Denial};
+use palisade_policy::{ByteSize, Denial, Limits};
 
 use crate::Limit;
 
@@ -18,6 +18,8 @@ pub struct Outcome {
     pub usage: Usage,
     /// Limits which refused the guest something, the latest last; it may have gone on after that.
     pub limits_hit: Vec<Limit>,
+    /// What it was limited to when it was started.
+    pub limits: Limits,
     /// What the guest tried and was not granted, without repeats; at most 32 are kept.
     pub denials: Vec<Denial>,
     /// Denials beyond those kept.

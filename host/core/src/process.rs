@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
-use palisade_policy::{ByteSize, FileAccess, Metering};
+use palisade_policy::{ByteSize, FileAccess, Limits, Metering};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tracing::Span;
@@ -82,6 +82,7 @@ pub(crate) struct Launch {
     process: ProcessId,
     program: Arc<str>,
     metering: Metering,
+    limits: Limits,
     supervised: Supervised,
     record: Arc<Record>,
     /// What was told of its usage.
@@ -159,6 +160,7 @@ impl Launch {
             program,
             metering: grants.metering,
             supervised: Supervised::new(limits.time),
+            limits,
             record,
             told: Usage::default(),
             progress: Progress::Preparing,
@@ -249,6 +251,7 @@ impl Launch {
             value: ended.value,
             usage: usage.since(&self.told),
             limits_hit,
+            limits: self.limits.clone(),
             denials,
             more_denials,
             stdout,

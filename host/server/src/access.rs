@@ -1,23 +1,25 @@
 //! Who may do what: one table of all routes, and the check before each of them.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{LazyLock, OnceLock};
 
-use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, Method};
-use axum::middleware::Next;
+use axum::BoxError;
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, Method, Request};
 use axum::response::{IntoResponse, Response};
+use hyper::body::Body as HttpBody;
+use matchit::{Match, Params};
 use palisade::{Kind, SandboxId};
 use percent_encoding::percent_decode_str;
 use utoipa::openapi::OpenApi;
 
-use crate::Role;
 use crate::api::Api;
 use crate::askers::until_sent;
-use crate::attend::Asker;
 use crate::error::{Cause, Failure};
 use crate::headers::only;
 use crate::linger::Left;
-use crate::traces;
+use crate::patience::timeout;
+use crate::{KeyId, Role, traces};
 
 /// Who may ask for a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,16 +64,11 @@ const fn rule(method: Method, path: &'static str, who: Who, time: Time) -> Rule 
     }
 }
 
-impl Rule {
-    /// The sandbox which a request for `path` uses, so that it is not idle. To look at one is not to use it, but for
-    /// what is in its files.
-    fn used(&self, path: &str) -> Option<SandboxId> {
-        if self.method == Method::GET && !self.path.starts_with("/v1/sandboxes/{id}/files") {
-            return None;
-        }
-        let id = path.strip_prefix("/v1/sandboxes/")?.split('/').next()?;
-        percent_decode_str(id).decode_utf8().ok()?.parse().ok()
-    }
+/// Who asks, for the routes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asker {
+    pub key: KeyId,
+    pub role: Role,
 }
 
 const READER: Who = Who::AtLeast(Role::Reader);
@@ -182,19 +179,55 @@ pub(crate) const TABLE: &[Rule] = &[
     rule(Method::POST, "/v1/tools/{tool}/disable", ADMIN, Time::Setting),
 ];
 
-fn find<'a>(table: &'a [Rule], method: &Method, path: &str) -> Option<&'a Rule> {
-    Some(&table[place(table, method, path)?])
+/// A route which a request is for.
+#[derive(Clone, Copy)]
+pub(crate) struct Route {
+    /// In the [`TABLE`].
+    pub place: usize,
+    /// The sandbox which the request uses, so that it is not idle. To look at one is not to use it, but for what is in
+    /// its files.
+    used: Option<SandboxId>,
 }
 
-fn place(table: &[Rule], method: &Method, path: &str) -> Option<usize> {
-    // Where GET is answered, HEAD is.
-    let method = if method == Method::HEAD { &Method::GET } else { method };
-    table.iter().position(|rule| rule.method == method && rule.path == path)
+impl Route {
+    /// What a request for `path` is for, where that is in the [`TABLE`].
+    pub(crate) fn of(method: &Method, path: &str) -> Option<Self> {
+        static PLACES: LazyLock<matchit::Router<Vec<usize>>> = LazyLock::new(places);
+
+        let Match { value, params } = PLACES.at(path).ok()?;
+        // Where GET is answered, HEAD is.
+        let method = if method == Method::HEAD { &Method::GET } else { method };
+        let place = value.iter().copied().find(|place| TABLE[*place].method == method)?;
+        Some(Self {
+            place,
+            used: used(&TABLE[place], &params),
+        })
+    }
+
+    pub(crate) fn rule(self) -> &'static Rule {
+        &TABLE[self.place]
+    }
 }
 
-/// The place of a route in the [`TABLE`].
-pub(crate) fn place_of(method: &Method, path: &str) -> Option<usize> {
-    place(TABLE, method, path)
+/// The places in the [`TABLE`] by path.
+fn places() -> matchit::Router<Vec<usize>> {
+    let mut places = BTreeMap::<_, Vec<_>>::new();
+    for (place, rule) in TABLE.iter().enumerate() {
+        places.entry(rule.path).or_default().push(place);
+    }
+    let mut router = matchit::Router::new();
+    for (path, places) in places {
+        router.insert(path, places).expect("no two paths are for one request");
+    }
+    router
+}
+
+fn used(rule: &Rule, params: &Params<'_, '_>) -> Option<SandboxId> {
+    let looks = rule.method == Method::GET && !rule.path.starts_with("/v1/sandboxes/{id}/files");
+    if looks || !rule.path.starts_with("/v1/sandboxes/{id}") {
+        return None;
+    }
+    percent_decode_str(params.get("id")?).decode_utf8().ok()?.parse().ok()
 }
 
 /// Compares the table with the routes which there are.
@@ -203,10 +236,11 @@ pub(crate) fn place_of(method: &Method, path: &str) -> Option<usize> {
 /// [`Kind::Internal`], with every route that is not in the table, and every entry which is no route.
 pub(crate) fn check(table: &[Rule], document: &OpenApi) -> palisade::Result<()> {
     let routes = routes_of(document);
-    let open = routes
+    let is_in =
+        |(method, path): &&(Method, String)| table.iter().any(|rule| rule.method == method && rule.path == path);
+    let mut wrong: Vec<String> = routes
         .iter()
-        .filter(|(method, path)| find(table, method, path).is_none());
-    let mut wrong: Vec<String> = open
+        .filter(|route| !is_in(route))
         .map(|(method, path)| format!("nobody says who may ask for {method} {path}"))
         .collect();
     for Rule { method, path, .. } in table {
@@ -241,57 +275,57 @@ fn routes_of(document: &OpenApi) -> Vec<(Method, String)> {
     routes
 }
 
-/// Lets a request through to its route, if the table and its key allow that.
-pub(crate) async fn guard(State(api): State<Arc<Api>>, mut request: Request, next: Next) -> Response {
-    let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    let found = path.and_then(|path| find(TABLE, request.method(), path));
+/// Has a request answered, if the table and its key allow that.
+pub(crate) async fn guard<B>(
+    api: &Api,
+    route: Option<Route>,
+    asker: &OnceLock<KeyId>,
+    request: Request<B>,
+    answer: impl AsyncFnOnce(Request<Body>) -> Response,
+) -> Response
+where
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
+{
     // Routes are in the table, so what is not there has a path without such a method, or no path.
-    let Some(rule) = found else {
-        return next.run(request).await;
+    let Some(route) = route else {
+        return answer(request.map(Body::new)).await;
     };
-    if let Who::AtLeast(least) = rule.who {
-        let key = match presented(request.headers()) {
-            Some(text) => api.keys.check(text).await,
-            None => None,
-        };
-        let Some((id, role)) = key else {
-            return Failure::new(
-                Cause::Unauthenticated,
-                "a key is needed, and there is none or not a good one",
-            )
-            .into_response();
-        };
-        if let Some(asker) = request.extensions().get::<Asker>() {
-            asker.set(id);
-        }
-        traces::adopt_parent(request.headers());
-        let Some(open) = api.askers.open(id) else {
-            return Failure::of(Kind::Exhausted, "the key has as many requests open as it may").into_response();
-        };
-        if role < least {
-            Left::of(request).1.discard().await;
-            let message = format!("this takes the role {least}, and the key has {role}");
-            return Failure::new(Cause::Forbidden, message).into_response();
-        }
-        request.extensions_mut().insert(id);
-        request.extensions_mut().insert(role);
-        let used = rule
-            .used(request.uri().path())
-            .and_then(|sandbox| api.lives.enter(sandbox));
-        let (request, left) = Left::of(request);
-        let response = in_time(&api, rule.time, next.run(request)).await;
-        if !response.status().is_success() {
-            left.discard().await;
-        }
-        return until_sent((open, used), response);
+    let rule = route.rule();
+    let Who::AtLeast(least) = rule.who else {
+        return in_time(api, rule.time, answer(request.map(Body::new))).await;
+    };
+    let key = match presented(request.headers()) {
+        Some(text) => api.keys.check(text).await,
+        None => None,
+    };
+    let Some((key, role)) = key else {
+        let message = "a key is needed, and there is none or not a good one";
+        return Failure::new(Cause::Unauthenticated, message).into_response();
+    };
+    asker.get_or_init(|| key);
+    traces::adopt_parent(request.headers());
+    let Some(open) = api.askers.open(key) else {
+        return Failure::of(Kind::Exhausted, "the key has as many requests open as it may").into_response();
+    };
+    let (mut request, left) = Left::of(request);
+    if role < least {
+        left.discard().await;
+        let message = format!("this takes the role {least}, and the key has {role}");
+        return Failure::new(Cause::Forbidden, message).into_response();
     }
-    in_time(&api, rule.time, next.run(request)).await
+    request.extensions_mut().insert(Asker { key, role });
+    let used = route.used.and_then(|sandbox| api.lives.enter(sandbox));
+    let response = in_time(api, rule.time, answer(request.map(Body::new))).await;
+    if !response.status().is_success() {
+        left.discard().await;
+    }
+    until_sent((open, used), response)
 }
 
 async fn in_time(api: &Api, time: Time, work: impl Future<Output = Response>) -> Response {
     match time {
         Time::Work => work.await,
-        Time::Setting => match tokio::time::timeout(api.settings.request_time, work).await {
+        Time::Setting => match timeout(api.settings.request_time, work).await {
             Ok(response) => response,
             Err(_) => Failure::of(Kind::Timeout, "it took longer than a request may").into_response(),
         },
@@ -357,6 +391,20 @@ mod tests {
             open,
             ["/healthz", "/readyz", "/v1/openapi.json", "/", "/docs", "/page/{file}"]
         );
+    }
+
+    #[test]
+    fn a_request_uses_the_sandbox_which_it_changes_or_reads_files_of() {
+        let used = |method: Method, path: &str| Route::of(&method, path).unwrap().used;
+        let id: SandboxId = "0123456789abcdef".parse().unwrap();
+        assert_eq!(used(Method::POST, &format!("/v1/sandboxes/{id}/call")), Some(id));
+        assert_eq!(used(Method::HEAD, &format!("/v1/sandboxes/{id}/files")), Some(id));
+        let escaped = id.to_string().replace('a', "%61");
+        assert_eq!(used(Method::PATCH, &format!("/v1/sandboxes/{escaped}")), Some(id));
+        assert_eq!(used(Method::GET, &format!("/v1/sandboxes/{id}/events")), None);
+        assert_eq!(used(Method::POST, "/v1/sandboxes/x/call"), None);
+        assert!(Route::of(&Method::PUT, "/v1/sandboxes").is_none());
+        assert!(Route::of(&Method::GET, "/v1/sandboxes/").is_none());
     }
 
     #[test]

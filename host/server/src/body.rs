@@ -18,6 +18,7 @@ use serde::de::DeserializeOwned;
 
 use crate::api::Api;
 use crate::error::{Cause, Failure};
+use crate::patience::timeout;
 
 /// A body of JSON, with every field known.
 pub(crate) struct Json<T> {
@@ -102,7 +103,7 @@ pub(crate) async fn read(request: Request, api: &Api, most: ByteSize) -> Result<
     }
     let limit = usize::try_from(most.as_bytes()).unwrap_or(usize::MAX);
     let body = collect(Limited::new(request.into_body(), limit), announced.unwrap_or(0));
-    match tokio::time::timeout(api.settings.request_time, body).await {
+    match timeout(api.settings.request_time, body).await {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(error)) if error.is::<TryReserveError>() => {
@@ -133,15 +134,11 @@ async fn collect(mut body: Limited<Body>, announced: u64) -> Result<Vec<u8>, Box
     Ok(bytes)
 }
 
-/// Bytes of a body which are read for nothing, so that a client which still sends hears the answer.
-const LINGER: u64 = 16 * 1024 * 1024;
-
 /// A body of any length, as it comes.
 pub(crate) struct Chunks {
     body: Body,
     /// How long it may be silent.
     patience: Duration,
-    ended: bool,
 }
 
 impl Chunks {
@@ -149,36 +146,22 @@ impl Chunks {
         Self {
             body: request.into_body(),
             patience: api.settings.request_time,
-            ended: false,
         }
     }
 
     /// The bytes which come next; `None` at the end.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
         loop {
-            let frame = tokio::time::timeout(self.patience, self.body.frame()).await;
-            let ended = match frame {
+            let frame = timeout(self.patience, self.body.frame()).await;
+            return match frame {
                 Ok(Some(Ok(frame))) => match frame.into_data() {
-                    Ok(bytes) => return Ok(Some(bytes)),
+                    Ok(bytes) => Ok(Some(bytes)),
                     Err(_trailers) => continue,
                 },
                 Ok(None) => Ok(None),
                 Ok(Some(Err(_))) => Err(Failure::of(Kind::InvalidInput, "the body broke off")),
                 Err(_) => Err(Failure::new(Cause::Slow, "the body did not go on in time")),
             };
-            self.ended = true;
-            return ended;
-        }
-    }
-
-    /// Reads some of what is left, for nothing.
-    pub(crate) async fn discard(&mut self) {
-        let mut read = 0;
-        while !self.ended && read < LINGER {
-            match self.next().await {
-                Ok(Some(bytes)) => read += bytes.len() as u64,
-                Ok(None) | Err(_) => return,
-            }
         }
     }
 }

@@ -6,11 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::{Body, HttpBody};
-use axum::extract::Request;
+use axum::http::Request;
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use hyper::body::{Frame, SizeHint};
+use hyper::body::{Body, Frame, SizeHint};
 
 /// Bytes which are read for nothing at most.
 const MOST: u64 = 16 * 1024 * 1024;
@@ -20,15 +19,20 @@ const SILENCE: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(5);
 
 /// A body, of which something may be left when whoever was to read it is gone.
-#[derive(Clone)]
-pub(crate) struct Left(Arc<Mutex<Body>>);
+pub(crate) struct Left<B>(Arc<Mutex<B>>);
 
-impl Left {
+impl<B> Clone for Left<B> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<B: Body<Data = Bytes> + Unpin> Left<B> {
     /// The request, and what will be left of its body.
-    pub(crate) fn of(request: Request) -> (Request, Self) {
+    pub(crate) fn of(request: Request<B>) -> (Request<Self>, Self) {
         let (head, body) = request.into_parts();
         let left = Self(Arc::new(Mutex::new(body)));
-        (Request::from_parts(head, Body::new(left.clone())), left)
+        (Request::from_parts(head, left.clone()), left)
     }
 
     /// Reads it for nothing, so that the client hears the answer.
@@ -47,16 +51,16 @@ impl Left {
         }
     }
 
-    fn body(&self) -> MutexGuard<'_, Body> {
+    fn body(&self) -> MutexGuard<'_, B> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl HttpBody for Left {
+impl<B: Body<Data = Bytes> + Unpin> Body for Left<B> {
     type Data = Bytes;
-    type Error = axum::Error;
+    type Error = B::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         Pin::new(&mut *self.body()).poll_frame(context)
     }
 

@@ -1,12 +1,7 @@
 //! What keeps web pages out: a browser on this machine reaches a loopback listener, by names that anyone can have point
 //! to it, and tells in `Host` and `Origin` by whom it was sent. Elsewhere that is asked where the settings name hosts.
 
-use std::sync::Arc;
-
-use axum::extract::{Request, State};
-use axum::http::HeaderMap;
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, Request};
 
 use crate::HostName;
 use crate::api::Api;
@@ -21,20 +16,20 @@ pub(crate) enum Reach {
 }
 
 /// Refuses what names another host than this server, where it is known which names it has.
-pub(crate) async fn guard(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+pub(crate) fn check<B>(api: &Api, request: &Request<B>) -> Result<(), Failure> {
     let hosts = &api.settings.hosts;
     if api.reach == Reach::Network && hosts.is_empty() {
-        return next.run(request).await;
+        return Ok(());
     }
     let named = request
         .uri()
         .authority()
         .is_none_or(|authority| schemes(authority.as_str(), hosts).is_some());
     match named && allowed(request.headers(), hosts) {
-        true => next.run(request).await,
+        true => Ok(()),
         false => {
             let message = "the headers `host` and `origin` name another host than this server";
-            Failure::new(Cause::Forbidden, message).into_response()
+            Err(Failure::new(Cause::Forbidden, message))
         }
     }
 }

@@ -10,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::KeyId;
 use crate::error::Failure;
+use crate::patience::timeout;
 
 /// Keys which are known at most, before those that hold and want nothing are forgotten.
 const KEYS: usize = 64;
@@ -49,7 +50,7 @@ impl Places {
             }
         };
         let busy = |_| Failure::of(Kind::Unavailable, format!("{}: try again", self.busy));
-        tokio::time::timeout(patience, place).await.map_err(busy)
+        timeout(patience, place).await.map_err(busy)
     }
 
     /// The part of one key. It is there as long as somebody holds a place of it, or waits for one.

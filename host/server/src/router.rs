@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
 use palisade::Kind;
 use utoipa::OpenApi as _;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -12,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::api::{self, Api};
 use crate::error::{Cause, ErrorBody, Failure};
-use crate::{access, attend, loopback, page};
+use crate::page;
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -72,14 +71,12 @@ pub(crate) fn document() -> OpenApi {
     routes().split_for_parts().1
 }
 
-/// The routes behind their guards. [`Server::new`](crate::Server::new) has compared them with the table of access.
+/// The routes, which [`attend`](crate::attend) guards. [`Server::new`](crate::Server::new) has compared them with the table
+/// of access.
 pub(crate) fn router(api: Arc<Api>) -> Router {
     let (router, _) = routes().split_for_parts();
     router
         .fallback(async || Failure::of(Kind::NotFound, "there is no such path"))
         .method_not_allowed_fallback(async || Failure::new(Cause::NoSuchMethod, "the path does not have this method"))
-        .layer(from_fn_with_state(Arc::clone(&api), access::guard))
-        .layer(from_fn_with_state(Arc::clone(&api), loopback::guard))
-        .layer(from_fn_with_state(Arc::clone(&api.requests), attend::attend))
         .with_state(api)
 }

@@ -1,20 +1,21 @@
 //! The loop which takes connections, and how it ends.
 
+use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use hyper::server::conn::http1;
-use hyper_util::rt::TokioTimer;
+use hyper::service::service_fn;
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use palisade::Host;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::api::Api;
+use crate::attend::Service;
+use crate::head_timer::HeadTimer;
 use crate::loopback::Reach;
 use crate::seldom::Seldom;
 use crate::socket::Client;
@@ -73,14 +74,14 @@ impl Server {
             let api = Arc::clone(&api);
             async move { history::keep(api.host.clone(), &api.history).await }
         });
-        let router = router::router(api);
+        let service = Arc::new(Service::new(api));
         let mut shutdown = std::pin::pin!(shutdown);
         loop {
             let (accepted, room) = tokio::select! {
                 () = &mut shutdown => break,
                 taken = connections.take(&listener) => taken,
             };
-            connections.start(accepted, room, router.clone());
+            connections.start(accepted, room, Arc::clone(&service));
         }
         drop(listener);
         close.send_replace(true);
@@ -110,7 +111,6 @@ impl Connections {
         let settings = &api.settings;
         let mut builder = http1::Builder::new();
         builder
-            .timer(TokioTimer::new())
             .header_read_timeout(settings.head_time)
             .max_buf_size(MAX_HEAD)
             .max_header_size(MAX_HEAD)
@@ -145,10 +145,14 @@ impl Connections {
         }
     }
 
-    fn start(&mut self, (stream, client): Accepted, room: OwnedSemaphorePermit, router: Router) {
+    fn start(&mut self, (stream, client): Accepted, room: OwnedSemaphorePermit, service: Arc<Service>) {
         let stream = socket::bounded(stream, self.write_time);
-        let service = TowerToHyperService::new(router);
-        let connection = self.builder.serve_connection(stream, service);
+        let service = service_fn(move |request| {
+            let service = Arc::clone(&service);
+            async move { Ok::<_, Infallible>(service.answer(request).await) }
+        });
+        let mut builder = self.builder.clone();
+        let connection = builder.timer(HeadTimer::default()).serve_connection(stream, service);
         let connection = self.graceful.watch(connection);
         let counted = self.open.one();
         self.tasks.spawn(async move {

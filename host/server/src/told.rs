@@ -28,35 +28,37 @@ pub fn kind(kind: Kind) -> palisade_wire::Kind {
 }
 
 /// All of an outcome, with what was printed.
-pub fn outcome(outcome: &Outcome) -> OutcomeBody {
+pub fn outcome(outcome: Outcome) -> OutcomeBody {
+    let met = !outcome.limits_hit.is_empty() || matches!(outcome.ending, Ending::LimitReached(_));
     OutcomeBody {
-        stdout: Some(outcome.stdout.clone()),
-        stderr: Some(outcome.stderr.clone()),
-        ..end(outcome)
+        denials: outcome.denials,
+        ending: ending(outcome.ending),
+        limits: met.then_some(outcome.limits),
+        limits_hit: outcome.limits_hit.into_iter().map(limit).collect(),
+        more_denials: outcome.more_denials,
+        stderr: Some(outcome.stderr),
+        stdout: Some(outcome.stdout),
+        usage: usage(&outcome.usage),
+        value: outcome.value,
     }
 }
 
 /// An outcome without what was printed.
-pub(crate) fn end(outcome: &Outcome) -> OutcomeBody {
+pub(crate) fn end(outcome: Outcome) -> OutcomeBody {
     OutcomeBody {
-        denials: outcome.denials.clone(),
-        ending: ending(&outcome.ending),
-        limits_hit: outcome.limits_hit.iter().copied().map(limit).collect(),
-        more_denials: outcome.more_denials,
         stderr: None,
         stdout: None,
-        usage: usage(&outcome.usage),
-        value: outcome.value.clone(),
+        ..self::outcome(outcome)
     }
 }
 
-pub(crate) fn ending(ending: &Ending) -> palisade_wire::Ending {
+pub(crate) fn ending(ending: Ending) -> palisade_wire::Ending {
     match ending {
-        Ending::Exited(code) => palisade_wire::Ending::Exited(*code),
+        Ending::Exited(code) => palisade_wire::Ending::Exited(code),
         Ending::Returned => palisade_wire::Ending::Returned,
         Ending::Failed => palisade_wire::Ending::Failed,
-        Ending::Trapped(why) => palisade_wire::Ending::Trapped(why.clone()),
-        Ending::LimitReached(reached) => palisade_wire::Ending::LimitReached(limit(*reached)),
+        Ending::Trapped(why) => palisade_wire::Ending::Trapped(why),
+        Ending::LimitReached(reached) => palisade_wire::Ending::LimitReached(limit(reached)),
         Ending::Killed => palisade_wire::Ending::Killed,
     }
 }

@@ -63,7 +63,7 @@ pub enum BytesForm {
 #[serde(rename_all = "kebab-case")]
 pub enum Ended {
     /// It was made.
-    Outcome(OutcomeBody),
+    Outcome(Box<OutcomeBody>),
     /// It was not.
     Error(ErrorBody),
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use palisade_policy::Denial;
+use palisade_policy::{Denial, Limits};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
@@ -21,6 +21,10 @@ pub struct OutcomeBody {
     /// How it ended: `{"exited": CODE}`, `returned`, `failed`, `{"trapped": WHY}`, `{"limit-reached": LIMIT}` or `killed`.
     #[cfg_attr(feature = "schema", schema(value_type = Value))]
     pub ending: Ending,
+    /// What it was limited to when it was started; told where it met a limit.
+    #[cfg_attr(feature = "schema", schema(value_type = Object, required = false))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Limits>,
     /// Limits which refused the guest something, the latest last.
     pub limits_hit: Vec<Limit>,
     /// Denials beyond those which are told.

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use async_trait::async_trait;
-use palisade::policy::{CallRequest, Limits, Policy};
+use palisade::policy::{CallRequest, Policy};
 use palisade::{Bytes, Call, Command, Ending};
 use palisade_client::wire::{
     BytesForm, CallBody, KeyBody, NewKeyBody, OutcomeBody, PolicyBody, PolicyLine, PolicyReport, Role, ToolBody,
@@ -142,29 +142,18 @@ impl Host for Here {
         let Request { spec, base } = Request::new(asked, &config)?;
         let made = self.library()?.create(spec);
         let sandbox = made.map_err(|error| config.named_rules(error, &base))?;
-        let (tools, limits) = (self.library()?.tools(), sandbox.limits());
-        let tools = tools.clone();
-        Ok(Box::new(Made { sandbox, tools, limits }))
+        let tools = self.library()?.tools().clone();
+        Ok(Box::new(Made { sandbox, tools }))
     }
 }
 
 struct Made {
     sandbox: palisade::Sandbox,
     tools: palisade::Tools,
-    limits: Limits,
 }
 
 #[async_trait]
 impl Sandbox for Made {
-    fn limits(&self) -> &Limits {
-        &self.limits
-    }
-
-    async fn limits_of(&self, tool: &str, function: &str) -> Limits {
-        let granted = self.sandbox.grants().tools.judge(tool, function);
-        granted.map_or_else(|_| self.limits.clone(), |granted| granted.limits.within(&self.limits))
-    }
-
     async fn call(&self, call: CallBody) -> Result<OutcomeBody> {
         let tool = self.tools.get(&call.tool).await.map_err(Failure::program)?;
         let bytes = match call.bytes {
@@ -178,7 +167,7 @@ impl Sandbox for Made {
         };
         let call = Call::new(&tool, call.function, Value::Object(call.arguments));
         let outcome = self.sandbox.call(call.bytes(bytes).narrow(request)).await;
-        Ok(told::outcome(&outcome.map_err(Failure::program)?))
+        Ok(told::outcome(outcome.map_err(Failure::program)?))
     }
 
     async fn start(&self, program: ProgramFile, args: Vec<String>, format: Format) -> Result<Box<dyn Process>> {
@@ -231,7 +220,7 @@ impl Process for Started {
             () = tokio::time::sleep(DRAIN), if !by_itself => {}
             Ok(()) = &mut stop, if !stopped => {}
         }
-        let outcome = told::outcome(&outcome);
+        let outcome = told::outcome(outcome);
         Ok(Ended { outcome, signal: None })
     }
 }

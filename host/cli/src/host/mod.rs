@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use palisade::Program;
-use palisade::policy::Limits;
 use palisade_client::wire::{
     CallBody, KeyBody, NewKeyBody, OutcomeBody, PolicyBody, PolicyLine, PolicyReport, Role, ToolBody, ToolLine,
 };
@@ -71,10 +70,6 @@ pub(crate) trait Host: Sync {
 /// A sandbox which was made for one program or call.
 #[async_trait]
 pub(crate) trait Sandbox: Send + Sync {
-    /// What a program may use in it.
-    fn limits(&self) -> &Limits;
-    /// What a call may use in it.
-    async fn limits_of(&self, tool: &str, function: &str) -> Limits;
     async fn call(&self, call: CallBody) -> Result<OutcomeBody>;
     /// Starts a program, connected to our streams.
     async fn start(&self, program: ProgramFile, args: Vec<String>, format: Format) -> Result<Box<dyn Process>>;

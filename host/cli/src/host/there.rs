@@ -6,7 +6,6 @@ use std::num::NonZeroU32;
 
 use async_trait::async_trait;
 use palisade::Kind;
-use palisade::policy::{self, Limits, Policy};
 use palisade_client::Client;
 use palisade_client::wire::{
     CallBody, KeyBody, NewKeyBody, OutcomeBody, PolicyBody, PolicyLine, PolicyReport, ProcessRequest, Role,
@@ -162,46 +161,16 @@ impl Host for There {
             ..SandboxRequest::default()
         };
         let sandbox = self.client.create(&request).await?;
-        let made = sandbox.show().await?;
-        Ok(Box::new(Made {
-            client: self.client.clone(),
-            sandbox,
-            policy: made.policy.unwrap_or_default(),
-            limits: made.limits,
-        }))
+        Ok(Box::new(Made { sandbox }))
     }
 }
 
 struct Made {
-    client: Client,
     sandbox: palisade_client::Sandbox,
-    policy: String,
-    limits: Limits,
-}
-
-impl Made {
-    /// The limits of a call by the policy of the sandbox, where that can be asked for.
-    async fn granted(&self, tool: &str, function: &str) -> Option<Limits> {
-        let shown = self.client.policy(&self.policy).await.ok()?;
-        let policy = Policy::from_toml(&shown.toml).ok()?;
-        let decision = policy.decide(&policy::Request::default()).ok()?;
-        let granted = decision.grants.tools.judge(tool, function).ok()?;
-        Some(granted.limits.within(&self.limits))
-    }
 }
 
 #[async_trait]
 impl Sandbox for Made {
-    fn limits(&self) -> &Limits {
-        &self.limits
-    }
-
-    async fn limits_of(&self, tool: &str, function: &str) -> Limits {
-        self.granted(tool, function)
-            .await
-            .unwrap_or_else(|| self.limits.clone())
-    }
-
     async fn call(&self, call: CallBody) -> Result<OutcomeBody> {
         self.sandbox.call(&call).await.map_err(Failure::program)
     }
@@ -220,7 +189,7 @@ impl Sandbox for Made {
             ..ProcessRequest::new(path)
         };
         let running = self.sandbox.start(&request).await?;
-        Ok(Box::new(Started::new(running, &self.limits, format)))
+        Ok(Box::new(Started::new(running, format)))
     }
 
     async fn destroy(&self) -> Result<()> {

@@ -118,10 +118,6 @@ async fn call(host: &dyn Host, call: ToolCall, format: Format) -> Result<u8, Fai
     if let Some(value) = &outcome.value {
         report::print_json(value);
     }
-    let limits = match outcome.limits_hit.is_empty() && !matches!(outcome.ending, Ending::LimitReached(_)) {
-        true => sandbox.limits().clone(),
-        false => sandbox.limits_of(&tool.name, &asked.function).await,
-    };
-    run::tell(&outcome, &limits, None, usage);
+    run::tell(&outcome, None, usage);
     Ok(code)
 }

@@ -30,11 +30,14 @@ fn without_timings(output: &[u8]) -> String {
     told
 }
 
-/// The answer in JSON, without usage and ids of requests.
+/// The answer in JSON, without usage, ids of requests, and the limit of output: a server has one for its answers.
 fn without_usage(output: &[u8]) -> Value {
     let mut value: Value = serde_json::from_slice(output).unwrap_or_default();
     if let Some(object) = value.as_object_mut() {
         object.remove("usage");
+    }
+    if let Some(limits) = value.pointer_mut("/limits").and_then(Value::as_object_mut) {
+        limits.remove("output");
     }
     if let Some(error) = value.pointer_mut("/error").and_then(Value::as_object_mut) {
         error.remove("request_id");

@@ -10,7 +10,7 @@ use palisade::{Bytes, Call, Kind};
 use palisade_wire::{BytesForm, CallBody, Ended, Named, OutcomeBody};
 
 use super::Api;
-use crate::KeyId;
+use crate::access::Asker;
 use crate::body::Json;
 use crate::error::Failure;
 use crate::told;
@@ -60,7 +60,7 @@ pub(super) fn narrowed(files: Option<FileAccess>, limits: CallLimits, output: By
     responses((status = 200, body = OutcomeBody)))]
 pub(super) async fn call(
     State(api): State<Arc<Api>>,
-    Extension(key): Extension<KeyId>,
+    Extension(Asker { key, .. }): Extension<Asker>,
     Path(id): Path<String>,
     Json { value, .. }: Json<CallBody>,
 ) -> Result<Response, Failure> {
@@ -68,7 +68,7 @@ pub(super) async fn call(
     let turn = api.turns.next(key).await?;
     let call = prepare(&api, value, turn.output_of_each(1)).await?;
     let outcome = sandbox.call(call).await?;
-    turn.answer(&told::outcome(&outcome))
+    turn.answer(&told::outcome(outcome))
 }
 
 /// Makes up to 100 calls, some at one time. What becomes of each is under its key.
@@ -76,7 +76,7 @@ pub(super) async fn call(
     request_body = BTreeMap<String, CallBody>, responses((status = 200, body = BTreeMap<String, Ended>)))]
 pub(super) async fn call_all(
     State(api): State<Arc<Api>>,
-    Extension(key): Extension<KeyId>,
+    Extension(Asker { key, .. }): Extension<Asker>,
     Path(id): Path<String>,
     Json { value, .. }: Json<Named<CallBody>>,
 ) -> Result<Response, Failure> {
@@ -96,7 +96,7 @@ pub(super) async fn call_all(
         }
     }
     for (key, outcome) in sandbox.call_all(calls).await {
-        let told = outcome.map_or_else(failed, |outcome| Ended::Outcome(told::outcome(&outcome)));
+        let told = outcome.map_or_else(failed, |outcome| Ended::Outcome(Box::new(told::outcome(outcome))));
         ended.insert(key, told);
     }
     turn.answer(&ended)

@@ -157,7 +157,7 @@ fn entry(event: &Event) -> Entry {
         } => (
             "process-ended",
             Some(*sandbox),
-            json!({ "process": process, "ending": told::ending(ending), "usage": told::usage(usage) }),
+            json!({ "process": process, "ending": told::ending(ending.clone()), "usage": told::usage(usage) }),
         ),
         Event::GuestDenied {
             sandbox,

@@ -6,12 +6,13 @@ use axum::extract::{Extension, Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use palisade::Kind;
-use palisade_wire::{AboutBody, KeyList, KeyRequest, NewKeyBody, Role};
+use palisade_wire::{AboutBody, KeyList, KeyRequest, NewKeyBody};
 
 use super::Api;
+use crate::access::Asker;
 use crate::body::Json;
 use crate::error::Failure;
-use crate::{KeyId, Keys, told};
+use crate::{Keys, told};
 
 impl Api {
     /// Works on the keys, whose files may make it wait.
@@ -27,7 +28,7 @@ impl Api {
 
 /// What this server is, and whose key asks.
 #[utoipa::path(get, path = "/v1/about", responses((status = 200, body = AboutBody)))]
-pub(super) async fn about(Extension(key): Extension<KeyId>, Extension(role): Extension<Role>) -> axum::Json<AboutBody> {
+pub(super) async fn about(Extension(Asker { key, role }): Extension<Asker>) -> axum::Json<AboutBody> {
     axum::Json(AboutBody {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         key: key.to_string(),

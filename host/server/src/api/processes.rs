@@ -17,6 +17,7 @@ use tokio::io::{AsyncWriteExt, DuplexStream};
 use super::Api;
 use super::streams::{self, Form};
 use crate::KeyId;
+use crate::access::Asker;
 use crate::body::{Json, Query};
 use crate::error::Failure;
 use crate::processes::{Attached, Process};
@@ -25,7 +26,7 @@ use crate::told;
 fn body(process: &Process) -> ProcessBody {
     let (state, outcome, error) = match process.ended() {
         None => (ProcessState::Running, None, None),
-        Some(Ok(outcome)) => (ProcessState::Ended, Some(told::end(&outcome)), None),
+        Some(Ok(outcome)) => (ProcessState::Ended, Some(told::end(outcome)), None),
         Some(Err(error)) => (ProcessState::Ended, None, Some(Failure::from(error).into_body(None))),
     };
     ProcessBody {
@@ -75,7 +76,7 @@ async fn read(api: &Api, key: KeyId, sandbox: &Sandbox, path: String, remove: bo
         (status = 201, body = ProcessBody, description = "it was detached")))]
 pub(super) async fn start(
     State(api): State<Arc<Api>>,
-    Extension(key): Extension<KeyId>,
+    Extension(Asker { key, .. }): Extension<Asker>,
     Path(id): Path<String>,
     headers: HeaderMap,
     Json { value, .. }: Json<ProcessRequest>,

@@ -11,7 +11,7 @@ use palisade_wire::{Named, PageRequest, SandboxBody, SandboxChange, SandboxPage,
 
 use super::Api;
 use super::idempotency::{Name, Novelty};
-use crate::KeyId;
+use crate::access::Asker;
 use crate::body::{Json, Query};
 use crate::error::Failure;
 use crate::labels;
@@ -52,7 +52,7 @@ fn body(api: &Api, sandbox: &Sandbox) -> SandboxBody {
     responses((status = 201, body = SandboxBody), (status = 200, body = SandboxBody, description = "made before")))]
 pub(super) async fn create(
     State(api): State<Arc<Api>>,
-    Extension(key): Extension<KeyId>,
+    Extension(Asker { key, .. }): Extension<Asker>,
     headers: HeaderMap,
     Json { value, bytes }: Json<SandboxRequest>,
 ) -> Result<(StatusCode, axum::Json<SandboxBody>), Failure> {

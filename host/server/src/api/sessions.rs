@@ -14,7 +14,7 @@ use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncMutexGuard};
 
 use super::Api;
 use super::calls::{form, narrowed};
-use crate::KeyId;
+use crate::access::Asker;
 use crate::body::Json;
 use crate::error::Failure;
 use crate::{answer, told};
@@ -67,7 +67,7 @@ impl Held {
     fn told(&self) -> SessionBody {
         let (ending, error) = match self.session.ending() {
             None => (None, None),
-            Some(Ok(ending)) => (Some(told::ending(&ending)), None),
+            Some(Ok(ending)) => (Some(told::ending(ending)), None),
             Some(Err(error)) => (None, Some(Failure::from(error).into_body(None))),
         };
         SessionBody {
@@ -180,7 +180,7 @@ pub(super) async fn show(
     responses((status = 200, body = OutcomeBody)))]
 pub(super) async fn call(
     State(api): State<Arc<Api>>,
-    Extension(key): Extension<KeyId>,
+    Extension(Asker { key, .. }): Extension<Asker>,
     Path((id, session)): Path<(String, String)>,
     Json { value, .. }: Json<SessionCall>,
 ) -> Result<Response, Failure> {
@@ -195,7 +195,7 @@ pub(super) async fn call(
     let calling = Calling(Some(&held.session));
     let outcome = held.session.call(&function, arguments, form(bytes)).await;
     calling.ended();
-    turn.answer(&told::outcome(&outcome?))
+    turn.answer(&told::outcome(outcome?))
 }
 
 /// Ends a session, and a call which it makes.

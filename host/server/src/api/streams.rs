@@ -54,7 +54,7 @@ fn printed(stream: Stream, bytes: Vec<u8>) -> ProcessEvent {
 
 fn ended(end: End) -> ProcessEvent {
     match end {
-        Ok(outcome) => ProcessEvent::Outcome(Box::new(told::end(&outcome))),
+        Ok(outcome) => ProcessEvent::Outcome(Box::new(told::end(outcome))),
         Err(error) => ProcessEvent::Error(Failure::from(error).into_body(None)),
     }
 }
@@ -128,7 +128,7 @@ pub(super) async fn collect(process: &Process, mut output: OwnedMutexGuard<Outpu
     Ok(OutcomeBody {
         stdout: Some(stdout),
         stderr: Some(stderr),
-        ..told::end(&outcome)
+        ..told::end(outcome)
     })
 }
 

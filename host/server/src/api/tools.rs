@@ -8,7 +8,7 @@ use palisade::{Kind, Program, Tools};
 use palisade_wire::{AddRequest, ToolBody, ToolList};
 
 use super::Api;
-use crate::KeyId;
+use crate::access::Asker;
 use crate::body::{self, Query};
 use crate::error::Failure;
 use crate::{add_script, told};
@@ -38,7 +38,7 @@ pub(super) async fn show(
     responses((status = 201, body = ToolBody)))]
 pub(super) async fn add(
     State(api): State<Arc<Api>>,
-    Extension(key): Extension<KeyId>,
+    Extension(Asker { key, .. }): Extension<Asker>,
     Path(name): Path<String>,
     Query(AddRequest { interpreter }): Query<AddRequest>,
     request: Request,

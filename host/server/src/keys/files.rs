@@ -34,8 +34,23 @@ pub(super) struct KeyFile {
     /// Whether it is the local key, whose text is in a file beside it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub local: bool,
-    /// The blake3 digest of the secret, in hexadecimal digits.
-    pub digest: String,
+    /// Of the secret.
+    #[serde(with = "hexadecimal")]
+    pub digest: blake3::Hash,
+}
+
+/// A digest as its digits.
+mod hexadecimal {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(digest: &blake3::Hash, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&digest.to_hex())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<blake3::Hash, D::Error> {
+        blake3::Hash::from_hex(String::deserialize(from)?).map_err(D::Error::custom)
+    }
 }
 
 /// `STATE/keys`.
@@ -91,11 +106,8 @@ impl Files {
             return Ok(None);
         };
         // What the parser says of it could repeat what is in it.
-        let file: KeyFile = toml::from_str(&text).map_err(|_| "it is damaged".to_owned())?;
-        match blake3::Hash::from_hex(&file.digest) {
-            Ok(_) => Ok(Some((id, file))),
-            Err(_) => Err("its digest is damaged".into()),
-        }
+        let file = toml::from_str(&text).map_err(|_| "it is damaged".to_owned())?;
+        Ok(Some((id, file)))
     }
 
     pub(super) fn write(&self, id: KeyId, key: &KeyFile) -> Result<()> {

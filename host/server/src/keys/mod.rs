@@ -151,11 +151,15 @@ impl Keys {
     /// Whose key this is, and what it is good for; `None` where it is not one. What has not the form of a key costs
     /// nothing.
     pub(crate) async fn check(&self, text: &str) -> Option<(KeyId, Role)> {
-        let (id, secret) = text::split(text)?;
-        if self.inner.known().at.elapsed() >= FRESH {
-            self.read_again().await?;
+        let (id, digest) = text::split(text)?;
+        {
+            let known = self.inner.known();
+            if known.at.elapsed() < FRESH {
+                return known.judge(id, digest);
+            }
         }
-        self.inner.judge(id, &secret)
+        self.read_again().await?;
+        self.inner.known().judge(id, digest)
     }
 
     /// Brings what is known up to date; `None` where that cannot be.
@@ -201,7 +205,7 @@ impl Inner {
             role,
             created: now(),
             local,
-            digest: secret.digest().to_hex().to_string(),
+            digest: secret.digest(),
         };
         self.files.write(id, &file)?;
         self.known().keys.insert(id, file);
@@ -221,8 +225,9 @@ impl Inner {
     fn local_id(&self) -> Result<Option<KeyId>> {
         let text = self.files.read_local()?;
         let shown = text.as_deref().and_then(|text| text::split(text.trim()));
-        let judged = shown.and_then(|(id, secret)| self.judge(id, &secret));
-        Ok(judged.map(|(id, _)| id).filter(|id| self.known().locals().contains(id)))
+        let known = self.known();
+        let judged = shown.and_then(|(id, digest)| known.judge(id, digest));
+        Ok(judged.map(|(id, _)| id).filter(|id| known.locals().contains(id)))
     }
 
     fn remove(&self, id: KeyId) -> Result<()> {
@@ -249,14 +254,6 @@ impl Inner {
         Ok(())
     }
 
-    fn judge(&self, id: KeyId, secret: &Secret) -> Option<(KeyId, Role)> {
-        let known = self.known();
-        let file = known.keys.get(&id)?;
-        let digest = blake3::Hash::from_hex(&file.digest).ok()?;
-        // Compared in constant time.
-        (digest == secret.digest()).then_some((id, file.role))
-    }
-
     fn changing(&self) -> MutexGuard<'_, ()> {
         self.changing.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -267,6 +264,12 @@ impl Inner {
 }
 
 impl Known {
+    fn judge(&self, id: KeyId, digest: blake3::Hash) -> Option<(KeyId, Role)> {
+        let file = self.keys.get(&id)?;
+        // Compared in constant time.
+        (file.digest == digest).then_some((id, file.role))
+    }
+
     fn locals(&self) -> Vec<KeyId> {
         let locals = self.keys.iter().filter(|(_, file)| file.local);
         locals.map(|(id, _)| *id).collect()

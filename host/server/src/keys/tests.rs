@@ -170,7 +170,7 @@ fn keys_made_at_one_time_keep_to_their_number() {
             role: Role::Reader,
             created: now(),
             local: false,
-            digest: Secret::random().digest().to_hex().to_string(),
+            digest: Secret::random().digest(),
         };
         let path = state.path().join(format!("keys/{id:016x}.toml"));
         std::fs::write(path, toml::to_string(&file).unwrap()).unwrap();

@@ -51,20 +51,25 @@ impl Secret {
         Self(blake3::Hash::from_bytes(rand::random()).to_hex().to_string())
     }
 
-    /// What is kept of it. It is random and long, so that one plain hash is enough.
     pub(super) fn digest(&self) -> blake3::Hash {
-        blake3::hash(self.0.as_bytes())
+        digest(&self.0)
     }
+}
+
+/// What is kept of a secret. It is random and long, so that one plain hash is enough.
+fn digest(secret: &str) -> blake3::Hash {
+    blake3::hash(secret.as_bytes())
 }
 
 pub(super) fn join(id: KeyId, secret: &Secret) -> String {
     format!("palisade_{id}_{}", secret.0)
 }
 
-pub(super) fn split(text: &str) -> Option<(KeyId, Secret)> {
+/// The id, and the digest of the secret; `None` where it has not the form of a key.
+pub(super) fn split(text: &str) -> Option<(KeyId, blake3::Hash)> {
     let (id, secret) = text.strip_prefix("palisade_")?.split_once('_')?;
     let valid = secret.len() == 64 && is_hex(secret);
-    Some((id.parse().ok()?, valid.then(|| Secret(secret.to_owned()))?))
+    Some((id.parse().ok()?, valid.then(|| digest(secret))?))
 }
 
 fn is_hex(text: &str) -> bool {

@@ -73,6 +73,7 @@ async fn a_tool_is_added_shown_called_and_removed() {
     for field in ["usage", "limits_hit", "denials", "more_denials", "stdout", "stderr"] {
         assert!(!outcome[field].is_null(), "{field}: {outcome}");
     }
+    assert!(outcome["limits"].is_null(), "it met none: {outcome}");
     server
         .ask(&server.admin, Method::DELETE, "/v1/tools/echo", None)
         .await
@@ -149,6 +150,7 @@ async fn a_tool_which_ends_badly_is_an_answer_and_a_bad_call_is_not() {
     let spin = json!({"tool": "echo", "function": "spin", "limits": {"time": "100ms"}, "files": "none"});
     let outcome = server.post(&path, spin).await.expect(200);
     assert_eq!(outcome["ending"], json!({"limit-reached": "time"}));
+    assert_eq!(outcome["limits"]["time"], "100ms");
     server
         .post(&path, json!({"tool": "echo", "function": "thrice"}))
         .await

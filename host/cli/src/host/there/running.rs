@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use palisade::Kind;
-use palisade::policy::{ByteSize, Limits};
+use palisade::policy::ByteSize;
 use palisade_client::wire::{self, Ending, InputRequest, OutcomeBody, ProcessEvent, StandardStream};
 use palisade_client::{self as client, Running};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
@@ -23,6 +23,8 @@ use crate::report::{self, Format};
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Pieces of output which wait for whoever reads ours.
 const PIECES: usize = 4;
+/// What is kept of what is printed; the host keeps to the limit of its sandbox.
+const MAX_KEPT: ByteSize = ByteSize::from_gib(1);
 /// What ends a native program whose output nobody takes.
 const SIGPIPE: u8 = 13;
 
@@ -43,12 +45,8 @@ enum Output {
         stdout: Sender<Vec<u8>>,
         stderr: Sender<Vec<u8>>,
     },
-    /// It is kept for the answer, at most so many bytes.
-    Kept {
-        stdout: Vec<u8>,
-        stderr: Vec<u8>,
-        most: ByteSize,
-    },
+    /// It is kept for the answer.
+    Kept { stdout: Vec<u8>, stderr: Vec<u8> },
 }
 
 /// Whether somebody takes what is printed.
@@ -66,7 +64,7 @@ enum Pace {
 }
 
 impl Started {
-    pub(super) fn new(running: Running, limits: &Limits, format: Format) -> Self {
+    pub(super) fn new(running: Running, format: Format) -> Self {
         let (mut pumps, mut senders) = (JoinSet::new(), JoinSet::new());
         let process = running.process().clone();
         senders.spawn(async move {
@@ -98,8 +96,6 @@ impl Started {
             Format::Json => Output::Kept {
                 stdout: Vec::new(),
                 stderr: Vec::new(),
-                // The server said it.
-                most: limits.output.min(ByteSize::from_gib(1)),
             },
         };
         Self {
@@ -143,9 +139,9 @@ impl Output {
                 };
                 Ok(if taken { Taken::Yes } else { Taken::No })
             }
-            Self::Kept { stdout, stderr, most } => {
-                if (stdout.len() + stderr.len() + bytes.len()) as u64 > most.as_bytes() {
-                    let message = format!("the host tells of more output than the limit of {most}");
+            Self::Kept { stdout, stderr } => {
+                if (stdout.len() + stderr.len() + bytes.len()) as u64 > MAX_KEPT.as_bytes() {
+                    let message = format!("the host tells of more output than {MAX_KEPT}, the most that is kept here");
                     return Err(Failure::new(Kind::Unavailable, message));
                 }
                 let kept = if is_error { stderr } else { stdout };
@@ -158,7 +154,7 @@ impl Output {
     fn into_outcome(self, outcome: OutcomeBody) -> OutcomeBody {
         let (stdout, stderr) = match self {
             Self::Printed { .. } => Default::default(),
-            Self::Kept { stdout, stderr, .. } => (stdout, stderr),
+            Self::Kept { stdout, stderr } => (stdout, stderr),
         };
         OutcomeBody {
             stdout: Some(stdout),

@@ -135,11 +135,7 @@ pub(in crate::api) async fn write(
     };
     let (known, file) = api.in_files(&id, begin).await?;
     let mut body = Chunks::of(request, &api);
-    let received = receive(&api, Upload(Some(file)), &mut body).await;
-    if received.is_err() {
-        body.discard().await;
-    }
-    received?;
+    receive(&api, Upload(Some(file)), &mut body).await?;
     let metadata = api.in_files(&id, move |files| files.stat(&path)).await?;
     Ok((made(known), axum::Json(super::body(metadata))))
 }

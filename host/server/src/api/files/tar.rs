@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 
 use super::unpack::Unpacked;
 use super::{At, defect, pack, unpack};
-use crate::KeyId;
+use crate::access::Asker;
 use crate::api::Api;
 use crate::body::{Chunks, Query};
 use crate::error::Failure;
@@ -35,7 +35,7 @@ const PIECE: usize = 64 * 1024;
     responses((status = 200, body = Vec<u8>, content_type = "application/x-tar")))]
 pub(in crate::api) async fn read(
     State(api): State<Arc<Api>>,
-    Extension(key): Extension<KeyId>,
+    Extension(Asker { key, .. }): Extension<Asker>,
     Path(id): Path<String>,
     Query(At { path }): Query<At>,
     method: Method,
@@ -117,7 +117,7 @@ impl Write for Outlet {
     request_body(content = Vec<u8>, content_type = "application/x-tar"), responses((status = 200, body = Unpacked)))]
 pub(in crate::api) async fn write(
     State(api): State<Arc<Api>>,
-    Extension(key): Extension<KeyId>,
+    Extension(Asker { key, .. }): Extension<Asker>,
     Path(id): Path<String>,
     Query(At { path }): Query<At>,
     request: Request,
@@ -136,9 +136,6 @@ pub(in crate::api) async fn write(
     let mut body = Chunks::of(request, &api);
     let fed = feed(&mut body, sender).await;
     let unpacked = unpacking.await.unwrap_or_else(|_| Err(defect().into()));
-    if unpacked.is_err() {
-        body.discard().await;
-    }
     // Where the body broke off, so did the unpacking.
     fed.and(unpacked).map(axum::Json)
 }
