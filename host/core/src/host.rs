@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use palisade_policy::ByteSize;
@@ -74,7 +74,7 @@ pub(crate) struct Inner {
     tools: Tools,
     bus: Arc<Bus>,
     max_sandboxes: usize,
-    sandboxes: Mutex<Sandboxes>,
+    sandboxes: RwLock<Sandboxes>,
 }
 
 #[derive(Default)]
@@ -107,7 +107,7 @@ impl Host {
     }
 
     pub(crate) fn with_backend(state: StateDir, max_sandboxes: usize, backend: Arc<dyn Backend>) -> Self {
-        let sandboxes = Mutex::default();
+        let sandboxes = RwLock::default();
         Self {
             inner: Arc::new(Inner {
                 tools: Tools::new(Arc::clone(state.tools()), Arc::clone(&backend)),
@@ -138,7 +138,7 @@ impl Host {
         admission::admit(spec, self.inner.state.path()).inspect_err(|error| {
             if error.kind() == Kind::Denied {
                 let denials = error.denials().len() as u64;
-                self.inner.sandboxes().gone.note_refusals(denials, &[]);
+                self.inner.change_sandboxes().gone.note_refusals(denials, &[]);
                 self.inner.bus.publish(|| Event::RequestDenied {
                     sandbox: None,
                     denials: error.denials().to_vec(),
@@ -161,7 +161,7 @@ impl Host {
             Arc::clone(&admission.0),
         )?;
         {
-            let mut sandboxes = self.inner.sandboxes();
+            let mut sandboxes = self.inner.change_sandboxes();
             let count = sandboxes.live.len();
             if count >= self.inner.max_sandboxes {
                 return Err(Error::new(
@@ -230,14 +230,18 @@ impl Inner {
     }
 
     pub(crate) fn forget(&self, id: SandboxId) {
-        let mut sandboxes = self.sandboxes();
+        let mut sandboxes = self.change_sandboxes();
         if let Some(sandbox) = sandboxes.live.remove(&id) {
             sandboxes.gone.add(&sandbox.totals());
         }
     }
 
-    fn sandboxes(&self) -> MutexGuard<'_, Sandboxes> {
-        self.sandboxes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn sandboxes(&self) -> RwLockReadGuard<'_, Sandboxes> {
+        self.sandboxes.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change_sandboxes(&self) -> RwLockWriteGuard<'_, Sandboxes> {
+        self.sandboxes.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,52 +1,31 @@
 //! How many requests each key has open, so that none has all the connections.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
 use axum::body::{Body, HttpBody};
 use axum::response::Response;
 use http_body_util::BodyExt;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::KeyId;
+use crate::shares::Shares;
 
-/// The open requests of every key that has some.
-#[derive(Clone)]
-pub(crate) struct Askers {
-    open: Arc<Mutex<HashMap<KeyId, usize>>>,
-    most: usize,
-}
+/// The open requests of every key.
+pub(crate) struct Askers(Shares);
 
 /// One open request. Dropping it ends it.
 pub(crate) struct Open {
-    askers: Askers,
-    key: KeyId,
+    _of_key: OwnedSemaphorePermit,
 }
 
 impl Askers {
     /// Each key may have half of the connections.
     pub(crate) fn new(max_connections: usize) -> Self {
-        Self {
-            open: Arc::default(),
-            most: max_connections.div_ceil(2),
-        }
+        Self(Shares::new(max_connections.div_ceil(2)))
     }
 
     /// One more request of a key; `None` where it has as many as it may.
     pub(crate) fn open(&self, key: KeyId) -> Option<Open> {
-        let mut open = self.lock();
-        let count = open.entry(key).or_default();
-        if *count >= self.most {
-            return None;
-        }
-        *count += 1;
-        Some(Open {
-            askers: self.clone(),
-            key,
-        })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<KeyId, usize>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        let taken = self.0.of(key).try_acquire_owned();
+        taken.ok().map(|permit| Open { _of_key: permit })
     }
 }
 
@@ -62,18 +41,6 @@ pub(crate) fn until_sent(held: impl Send + 'static, response: Response) -> Respo
             frame
         }))
     })
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        let mut open = self.askers.lock();
-        if let Some(count) = open.get_mut(&self.key) {
-            *count -= 1;
-            if *count == 0 {
-                open.remove(&self.key);
-            }
-        }
-    }
 }
 
 #[cfg(test)]
@@ -93,7 +60,6 @@ mod tests {
         assert!(askers.open(other).is_some());
         drop(open);
         assert!(askers.open(one).is_some());
-        assert!(askers.lock().is_empty());
     }
 
     #[test]

@@ -73,6 +73,7 @@ mod script;
 mod seldom;
 mod server;
 mod settings;
+mod shares;
 mod socket;
 mod tally;
 pub mod told;

@@ -6,7 +6,8 @@
 //! sandbox which was renewed in time lives on, and one which is being destroyed cannot be renewed.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -31,7 +32,7 @@ pub(crate) struct Lives(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
-    known: Mutex<HashMap<SandboxId, Life>>,
+    known: RwLock<HashMap<SandboxId, Life>>,
     /// Told when one may be due earlier than was known.
     changed: Notify,
 }
@@ -43,11 +44,40 @@ pub(crate) struct Life {
     pub policy: Option<Arc<str>>,
     pub labels: BTreeMap<String, String>,
     pub times: Times,
-    /// Requests which use it now.
-    requests: usize,
-    /// When a request used it last, or its idle time was set.
-    used: Instant,
+    uses: Arc<Uses>,
     state: State,
+}
+
+/// How requests use a sandbox.
+struct Uses {
+    since: Instant,
+    /// Those which use it now.
+    requests: AtomicUsize,
+    /// When one used it last, or its idle time was set: milliseconds after `since`.
+    used: AtomicU64,
+}
+
+impl Uses {
+    fn new() -> Self {
+        Self {
+            since: Instant::now(),
+            requests: AtomicUsize::new(0),
+            used: AtomicU64::new(0),
+        }
+    }
+
+    fn touch(&self) {
+        let used = self.since.elapsed().as_millis() as u64;
+        self.used.fetch_max(used, Ordering::AcqRel);
+    }
+
+    fn used(&self) -> Instant {
+        self.since + Duration::from_millis(self.used.load(Ordering::Acquire))
+    }
+
+    fn is_used(&self) -> bool {
+        self.requests.load(Ordering::Acquire) > 0
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -93,8 +123,7 @@ impl Life {
             policy,
             labels: BTreeMap::new(),
             times: Times::default(),
-            requests: 0,
-            used: Instant::now(),
+            uses: Arc::new(Uses::new()),
             state: State::Alive,
         }
     }
@@ -111,11 +140,12 @@ impl Life {
             State::Stuck(until) => return Some(until),
         }
         let idle = self.times.idle.map(|idle| {
-            let busy = self.requests > 0 || !sandbox.processes().is_empty();
+            let busy = self.uses.is_used() || !sandbox.processes().is_empty();
             let since = if busy {
                 now
             } else {
-                sandbox.last_ended().map_or(self.used, |ended| ended.max(self.used))
+                let used = self.uses.used();
+                sandbox.last_ended().map_or(used, |ended| ended.max(used))
             };
             since + idle
         });
@@ -138,13 +168,13 @@ impl Lives {
 
     /// Keeps what is said of a new one.
     pub(crate) fn insert(&self, id: SandboxId, life: Life) {
-        self.known().insert(id, life);
+        self.change_known().insert(id, life);
         self.0.changed.notify_one();
     }
 
     /// Forgets one which is gone.
     pub(crate) fn remove(&self, id: SandboxId) {
-        self.known().remove(&id);
+        self.change_known().remove(&id);
     }
 
     /// Changes what is kept of one which exists. Where `change` fails it must have changed nothing.
@@ -156,24 +186,24 @@ impl Lives {
         id: SandboxId,
         change: impl FnOnce(&mut Life) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        let mut known = self.known();
+        let mut known = self.change_known();
         let life = known.entry(id).or_insert_with(|| Life::new(None));
         if life.state != State::Alive {
             return Err(Failure::of(Kind::Conflict, format!("sandbox {id}: its time is over")));
         }
         change(life)?;
-        life.used = Instant::now();
+        life.uses.touch();
         self.0.changed.notify_one();
         Ok(())
     }
 
     /// A request uses one, until this is dropped; `None` where nothing is kept of it.
     pub(crate) fn enter(&self, id: SandboxId) -> Option<InUse> {
-        self.known().get_mut(&id)?.requests += 1;
-        Some(InUse {
-            lives: self.clone(),
-            id,
-        })
+        // Counted under the lock under which it is decided what is due.
+        let known = self.known();
+        let uses = &known.get(&id)?.uses;
+        uses.requests.fetch_add(1, Ordering::AcqRel);
+        Some(InUse(Arc::clone(uses)))
     }
 
     /// Destroys each sandbox whose time is over, and tells that to `forget`. It ends when it is dropped.
@@ -201,7 +231,7 @@ impl Lives {
             Ok(()) => forget(id),
             Err(error) => {
                 tracing::warn!(sandbox = %id, %error, "it cannot be destroyed, and is tried again");
-                if let Some(life) = self.known().get_mut(&id) {
+                if let Some(life) = self.change_known().get_mut(&id) {
                     life.state = State::Stuck(Instant::now() + SWEEP);
                 }
             }
@@ -212,9 +242,9 @@ impl Lives {
     /// which are gone.
     fn take_due(&self, host: &Host, now: Instant, most: usize) -> (Vec<(Sandbox, &'static str)>, Option<Instant>) {
         let (mut due, mut next) = (Vec::new(), None::<Instant>);
-        self.known().retain(|id, life| {
+        self.change_known().retain(|id, life| {
             let Ok(sandbox) = host.sandbox(*id) else {
-                return life.requests > 0;
+                return life.uses.is_used();
             };
             match life.due(&sandbox, now) {
                 None => {}
@@ -230,24 +260,22 @@ impl Lives {
         (due, next)
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<SandboxId, Life>> {
-        self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn known(&self) -> RwLockReadGuard<'_, HashMap<SandboxId, Life>> {
+        self.0.known.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change_known(&self) -> RwLockWriteGuard<'_, HashMap<SandboxId, Life>> {
+        self.0.known.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A request which uses a sandbox.
-pub(crate) struct InUse {
-    lives: Lives,
-    id: SandboxId,
-}
+pub(crate) struct InUse(Arc<Uses>);
 
 impl Drop for InUse {
     fn drop(&mut self) {
-        if let Some(life) = self.lives.known().get_mut(&self.id) {
-            // It may have been forgotten and known again meanwhile.
-            life.requests = life.requests.saturating_sub(1);
-            life.used = Instant::now();
-        }
+        self.0.touch();
+        self.0.requests.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

@@ -1,8 +1,7 @@
 //! Places at what is done by few at one time, in the order of asking. One key has at most half of them, so that no key
 //! makes all others wait.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use palisade::Kind;
@@ -11,14 +10,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::KeyId;
 use crate::error::Failure;
 use crate::patience::timeout;
-
-/// Keys which are known at most, before those that hold and want nothing are forgotten.
-const KEYS: usize = 64;
+use crate::shares::Shares;
 
 pub(crate) struct Places {
     all: Arc<Semaphore>,
-    of_key: usize,
-    keys: Mutex<HashMap<KeyId, Weak<Semaphore>>>,
+    of_keys: Shares,
     /// What the others do, for who waited in vain.
     busy: &'static str,
 }
@@ -33,8 +29,7 @@ impl Places {
     pub(crate) fn new(count: usize, busy: &'static str) -> Self {
         Self {
             all: Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS))),
-            of_key: count.div_ceil(2).min(Semaphore::MAX_PERMITS),
-            keys: Mutex::default(),
+            of_keys: Shares::new(count.div_ceil(2)),
             busy,
         }
     }
@@ -42,29 +37,14 @@ impl Places {
     /// # Errors
     /// [`Kind::Unavailable`] where there is none in the time of `patience`.
     pub(crate) async fn take(&self, key: KeyId, patience: Duration) -> Result<Place, Failure> {
-        let own = self.own(key);
         let place = async {
             Place {
-                _of_key: permit(own).await,
+                _of_key: permit(self.of_keys.of(key)).await,
                 _of_all: permit(Arc::clone(&self.all)).await,
             }
         };
         let busy = |_| Failure::of(Kind::Unavailable, format!("{}: try again", self.busy));
         timeout(patience, place).await.map_err(busy)
-    }
-
-    /// The part of one key. It is there as long as somebody holds a place of it, or waits for one.
-    fn own(&self, key: KeyId) -> Arc<Semaphore> {
-        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(own) = keys.get(&key).and_then(Weak::upgrade) {
-            return own;
-        }
-        if keys.len() >= KEYS {
-            keys.retain(|_, own| own.strong_count() > 0);
-        }
-        let own = Arc::new(Semaphore::new(self.of_key));
-        keys.insert(key, Arc::downgrade(&own));
-        own
     }
 
     #[cfg(test)]
@@ -100,11 +80,10 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_place_is_for_anyone_and_keys_are_forgotten() {
+    async fn one_place_is_for_anyone() {
         let places = Places::new(1, "others are busy");
-        for _ in 0..10 * KEYS {
+        for _ in 0..3 {
             places.take(KeyId::random(), SOON).await.map(drop).unwrap();
         }
-        assert!(places.keys.lock().unwrap().len() <= KEYS);
     }
 }

@@ -11,7 +11,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use cap_std::fs::Dir;
 use palisade_policy::{CallGrant, CallLimits, FileAccess};
@@ -50,7 +50,7 @@ const MAX_NAME: usize = 64;
 pub struct Tools {
     folder: Arc<Dir>,
     backend: Arc<dyn Backend>,
-    known: Arc<Mutex<Known>>,
+    known: Arc<RwLock<Known>>,
 }
 
 #[derive(Default)]
@@ -326,13 +326,13 @@ impl Tools {
 
     /// What `name` stood for a moment ago.
     fn recent(&self, name: &str) -> Option<Tool> {
-        let known = self.lock();
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         known.looked.filter(|looked| *looked == tick())?;
         known.current.get(name).cloned()
     }
 
     /// What is known, read again if it has changed.
-    fn known(&self) -> Result<MutexGuard<'_, Known>> {
+    fn known(&self) -> Result<RwLockWriteGuard<'_, Known>> {
         let now = tick();
         let mut known = self.lock();
         let version = Version::of(&self.folder).map_err(failed)?;
@@ -347,8 +347,8 @@ impl Tools {
         Ok(known)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> RwLockWriteGuard<'_, Known> {
+        self.known.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

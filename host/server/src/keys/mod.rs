@@ -5,7 +5,7 @@ mod text;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -37,7 +37,7 @@ struct Inner {
     /// Whose turn it is to read for those who ask; the others wait, and use what was read.
     reading: Arc<tokio::sync::Mutex<()>>,
     unreadable: Seldom,
-    known: Mutex<Known>,
+    known: RwLock<Known>,
 }
 
 /// What was read last.
@@ -77,7 +77,7 @@ impl Keys {
                 changing: Mutex::default(),
                 reading: Arc::default(),
                 unreadable: Seldom::default(),
-                known: Mutex::new(known),
+                known: RwLock::new(known),
             }),
         })
     }
@@ -208,7 +208,7 @@ impl Inner {
             digest: secret.digest(),
         };
         self.files.write(id, &file)?;
-        self.known().keys.insert(id, file);
+        self.change_known().keys.insert(id, file);
         Ok((id, text::join(id, &secret)))
     }
 
@@ -232,7 +232,7 @@ impl Inner {
 
     fn remove(&self, id: KeyId) -> Result<()> {
         self.files.remove(id)?;
-        self.known().keys.remove(&id);
+        self.change_known().keys.remove(&id);
         Ok(())
     }
 
@@ -250,7 +250,7 @@ impl Inner {
         // What happens while it reads is younger than it.
         let at = Instant::now();
         let keys = self.files.read()?;
-        *self.known() = Known { at, keys };
+        *self.change_known() = Known { at, keys };
         Ok(())
     }
 
@@ -258,8 +258,12 @@ impl Inner {
         self.changing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn known(&self) -> RwLockReadGuard<'_, Known> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change_known(&self) -> RwLockWriteGuard<'_, Known> {
+        self.known.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -141,7 +141,7 @@ async fn what_has_not_the_form_of_a_key_is_refused_without_reading() {
     let (_state, keys) = keys();
     let (id, text) = keys.create(Role::Reader).unwrap();
     let old = Instant::now().checked_sub(FRESH).unwrap();
-    keys.inner.known().at = old;
+    keys.inner.change_known().at = old;
     for bad in ["", "x", &text[1..], &text[..text.len() - 1]] {
         assert_eq!(keys.check(bad).await, None, "{bad}");
         assert_eq!(keys.inner.known().at, old, "{bad}");
@@ -157,7 +157,7 @@ async fn where_keys_cannot_be_read_nobody_is_let_in() {
     let path = state.path().join("keys");
     std::fs::rename(&path, state.path().join("other")).unwrap();
     std::fs::remove_dir_all(state.path().join("other")).unwrap();
-    keys.inner.known().at = Instant::now().checked_sub(FRESH).unwrap();
+    keys.inner.change_known().at = Instant::now().checked_sub(FRESH).unwrap();
     assert_eq!(keys.check(&text).await, None);
 }
 
