@@ -5,7 +5,7 @@ use std::sync::{LazyLock, OnceLock};
 
 use axum::BoxError;
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderMap, Method, Request};
+use axum::http::{HeaderMap, Method, Request, header};
 use axum::response::{IntoResponse, Response};
 use hyper::body::Body as HttpBody;
 use matchit::{Match, Params};
@@ -192,8 +192,6 @@ pub(crate) struct Route {
 impl Route {
     /// What a request for `path` is for, where that is in the [`TABLE`].
     pub(crate) fn of(method: &Method, path: &str) -> Option<Self> {
-        static PLACES: LazyLock<matchit::Router<Vec<usize>>> = LazyLock::new(places);
-
         let Match { value, params } = PLACES.at(path).ok()?;
         // Where GET is answered, HEAD is.
         let method = if method == Method::HEAD { &Method::GET } else { method };
@@ -210,6 +208,8 @@ impl Route {
 }
 
 /// The places in the [`TABLE`] by path.
+static PLACES: LazyLock<matchit::Router<Vec<usize>>> = LazyLock::new(places);
+
 fn places() -> matchit::Router<Vec<usize>> {
     let mut places = BTreeMap::<_, Vec<_>>::new();
     for (place, rule) in TABLE.iter().enumerate() {
@@ -286,9 +286,8 @@ pub(crate) async fn guard<B>(
 where
     B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
 {
-    // Routes are in the table, so what is not there has a path without such a method, or no path.
     let Some(route) = route else {
-        return answer(request.map(Body::new)).await;
+        return unrouted(request.uri().path());
     };
     let rule = route.rule();
     let Who::AtLeast(least) = rule.who else {
@@ -320,6 +319,19 @@ where
         left.discard().await;
     }
     until_sent((open, used), response)
+}
+
+/// The answer to a request for what is not in the [`TABLE`]. It comes to no route, whatever the router would make of it.
+fn unrouted(path: &str) -> Response {
+    let Ok(Match { value, .. }) = PLACES.at(path) else {
+        return Failure::of(Kind::NotFound, "there is no such path").into_response();
+    };
+    let mut allowed: Vec<&str> = value.iter().map(|place| TABLE[*place].method.as_str()).collect();
+    if allowed.contains(&"GET") {
+        allowed.push("HEAD");
+    }
+    let failure = Failure::new(Cause::NoSuchMethod, "the path does not have this method");
+    ([(header::ALLOW, allowed.join(", "))], failure).into_response()
 }
 
 async fn in_time(api: &Api, time: Time, work: impl Future<Output = Response>) -> Response {

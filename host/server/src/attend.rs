@@ -246,6 +246,15 @@ mod tests {
         assert!(!error.to_string().contains("secret"), "{error}");
     }
 
+    #[tokio::test]
+    async fn a_route_which_is_not_in_the_table_is_answered_for_nobody() {
+        let world = World::new("/v1/secret", async || "secret");
+        let response = world
+            .service
+            .answer(Request::get("/v1/secret").body(Body::empty()).unwrap());
+        assert_eq!(response.await.status(), 404);
+    }
+
     /// What was logged.
     #[derive(Clone, Default)]
     struct Log(Arc<Mutex<Vec<u8>>>);

@@ -41,6 +41,9 @@
 //! read its answer is left after [`Settings::write_time`]. A request without a good key is the last on its connection,
 //! so those who have none hold one no longer than these times.
 //!
+//! Of what still comes of a request which was refused, at most 16 MiB are read, for 5 seconds or until a second passes
+//! without any, so that its client hears the answer.
+//!
 //! What is no HTTP/1.1 is answered with a bare 400, and a head above 64 KiB or with more than 64 headers with a bare 431.
 //! These answers have no body and no id, the log has no line for them, and they are the last on their connection. A head
 //! which does not come in time gets no answer.

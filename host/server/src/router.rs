@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use axum::Router;
-use palisade::Kind;
 use utoipa::OpenApi as _;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Content, OpenApi, Ref, ResponseBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::api::{self, Api};
-use crate::error::{Cause, ErrorBody, Failure};
+use crate::error::ErrorBody;
 use crate::page;
 
 #[derive(utoipa::OpenApi)]
@@ -75,8 +74,5 @@ pub(crate) fn document() -> OpenApi {
 /// of access.
 pub(crate) fn router(api: Arc<Api>) -> Router {
     let (router, _) = routes().split_for_parts();
-    router
-        .fallback(async || Failure::of(Kind::NotFound, "there is no such path"))
-        .method_not_allowed_fallback(async || Failure::new(Cause::NoSuchMethod, "the path does not have this method"))
-        .with_state(api)
+    router.with_state(api)
 }

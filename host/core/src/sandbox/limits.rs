@@ -16,7 +16,7 @@ impl Sandbox {
     /// more. Those of each process (time, fuel, output, and memory as the most of one) hold for the next ones.
     ///
     /// # Errors
-    /// [`Kind::Denied`], with every denial; [`Kind::InvalidInput`] for a limit under which nothing could run.
+    /// [`Kind::Denied`](crate::Kind::Denied), with every denial; [`Kind::InvalidInput`](crate::Kind::InvalidInput) for a limit under which nothing could run.
     pub fn change_limits(&self, asked: &LimitsRequest) -> Result<Limits> {
         let inner = &*self.inner;
         let mut limits = inner.limits.write().unwrap_or_else(PoisonError::into_inner);
