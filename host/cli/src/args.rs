@@ -289,7 +289,6 @@ pub(crate) struct ToolCall {
     /// The function, as `palisade tool show` names it
     pub function: String,
     /// A JSON object, `@FILE` or `-` with one in it, or NAME=VALUE for each argument
-    #[arg(allow_hyphen_values = true)]
     pub arguments: Vec<String>,
     #[command(flatten)]
     pub sandbox: SandboxArguments,

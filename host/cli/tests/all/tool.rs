@@ -61,6 +61,7 @@ fn what_goes_wrong_has_its_code_and_one_clear_line() {
             "denied by tools",
         ),
         (&["--fuel", "1", "text", "count", "text=x"], 137, "limit of fuel (1)"),
+        (&["text", "count", "text=x", "--fuel", "1"], 137, "limit of fuel (1)"),
         (&["files", "read", "path=/none"], 1, "the function returned an error"),
     ] {
         let output = palisade.expect(&[&["tool", "call"], args].concat(), code, &[said]);
