@@ -11,21 +11,15 @@ use crate::shares::Shares;
 /// The open requests of every key.
 pub(crate) struct Askers(Shares);
 
-/// One open request. Dropping it ends it.
-pub(crate) struct Open {
-    _of_key: OwnedSemaphorePermit,
-}
-
 impl Askers {
     /// Each key may have half of the connections.
     pub(crate) fn new(max_connections: usize) -> Self {
         Self(Shares::new(max_connections.div_ceil(2)))
     }
 
-    /// One more request of a key; `None` where it has as many as it may.
-    pub(crate) fn open(&self, key: KeyId) -> Option<Open> {
-        let taken = self.0.of(key).try_acquire_owned();
-        taken.ok().map(|permit| Open { _of_key: permit })
+    /// One more request of a key, open until this is dropped; `None` where it has as many as it may.
+    pub(crate) fn open(&self, key: KeyId) -> Option<OwnedSemaphorePermit> {
+        self.0.of(key).try_acquire_owned().ok()
     }
 }
 

@@ -17,6 +17,7 @@ use super::calls::{form, narrowed};
 use crate::access::Asker;
 use crate::body::Json;
 use crate::error::Failure;
+use crate::patience::timeout;
 use crate::{answer, told};
 
 /// How long a session may be idle at most, in seconds: it holds an instance all the while.
@@ -82,7 +83,7 @@ impl Held {
     /// The right to call it.
     async fn turn(&self, patience: Duration) -> Result<AsyncMutexGuard<'_, ()>, Failure> {
         let busy = |_| Failure::of(Kind::Unavailable, "the session makes other calls: try again");
-        tokio::time::timeout(patience, self.turn.lock()).await.map_err(busy)
+        timeout(patience, self.turn.lock()).await.map_err(busy)
     }
 }
 
