@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use palisade::policy::Access;
+use palisade::snapshots::{Details, Durability};
 use palisade::{Kind, Sandbox};
 use palisade_tests::*;
 use tempfile::TempDir;
@@ -389,7 +390,13 @@ async fn what_changed_is_told(abi: Abi) {
         &["mkdir /d", "write /d/a text", "write /d/b text", "write /same text"],
     )
     .await;
-    assert!(!sandbox.workspace().take_changes().is_empty());
+    let take_changes = async || {
+        let changes = sandbox.workspace().changes();
+        let snapshots = sandbox.snapshots();
+        snapshots.take(Details::default(), Durability::Soon).await.unwrap();
+        changes
+    };
+    assert!(!take_changes().await.is_empty());
     assert_eq!(sandbox.workspace().changes(), []);
 
     script(
@@ -404,7 +411,7 @@ async fn what_changed_is_told(abi: Abi) {
         ],
     )
     .await;
-    let changes = sandbox.workspace().take_changes();
+    let changes = take_changes().await;
     let of = |path: &str| changes.iter().find(|change| change.path.as_deref() == Some(path));
     assert!(of("/d/a").is_some_and(|change| change.content), "{changes:?}");
     assert!(
@@ -414,7 +421,7 @@ async fn what_changed_is_told(abi: Abi) {
     assert!(of("/same").is_none(), "{changes:?}");
 
     script(abi, &sandbox, &["rename /d/a /d/c", "rm /same"]).await;
-    let changes = sandbox.workspace().take_changes();
+    let changes = take_changes().await;
     for directory in ["/", "/d"] {
         assert!(
             changes

@@ -16,5 +16,6 @@ mod scaffolds;
 mod scripts;
 mod sessions;
 mod shipped;
+mod snapshots;
 mod tools;
 mod totals;

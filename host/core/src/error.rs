@@ -80,6 +80,21 @@ impl From<Vec<palisade_policy::Denial>> for Error {
     }
 }
 
+impl From<palisade_store::Error> for Error {
+    fn from(error: palisade_store::Error) -> Self {
+        let kind = match error.kind() {
+            palisade_store::Kind::InvalidInput => Kind::InvalidInput,
+            palisade_store::Kind::NotFound => Kind::NotFound,
+            palisade_store::Kind::Conflict => Kind::Conflict,
+            palisade_store::Kind::Exhausted => Kind::Exhausted,
+            palisade_store::Kind::Unavailable => Kind::Unavailable,
+            palisade_store::Kind::Corrupt => Kind::Corrupt,
+            palisade_store::Kind::Unsupported => Kind::Unsupported,
+        };
+        Self::new(kind, error.to_string()).with_source(error)
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)

@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use palisade_policy::{Denial, Limits};
 use tokio::sync::broadcast;
 
+use crate::snapshots::SnapshotId;
 use crate::{Ending, Limit, ProcessId, SandboxId, State, Usage, host};
 
 /// One fact, in the past tense.
@@ -25,6 +26,15 @@ pub enum Event {
         sandbox: SandboxId,
         from: State,
         to: State,
+    },
+    SnapshotTaken {
+        sandbox: SandboxId,
+        snapshot: SnapshotId,
+    },
+    /// The files of a sandbox are again what they were in a snapshot, or a part of them is.
+    RolledBack {
+        sandbox: SandboxId,
+        snapshot: SnapshotId,
     },
     /// A sandbox was given other limits; all that it has now.
     LimitsChanged {

@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use palisade_policy::ByteSize;
+use palisade_store::{Recovery, Store};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::admission::{self, Admission};
 use crate::backend::Backend;
@@ -14,6 +16,9 @@ use crate::events::{Bus, Event, Events};
 use crate::sandbox::Sandbox;
 use crate::state_dir::StateDir;
 use crate::{Error, Instances, Kind, Result, SandboxId, SandboxSpec, Tools, Totals};
+
+/// What is done at snapshots at one time.
+const STORE_TURNS: usize = 8;
 
 /// Settings of a [`Host`].
 #[derive(Debug, Clone)]
@@ -71,6 +76,9 @@ pub struct Host {
 pub(crate) struct Inner {
     backend: Arc<dyn Backend>,
     state: StateDir,
+    /// Opened when it is first needed.
+    store: Mutex<Option<Arc<Store>>>,
+    store_turns: Arc<Semaphore>,
     tools: Tools,
     bus: Arc<Bus>,
     max_sandboxes: usize,
@@ -113,6 +121,8 @@ impl Host {
                 tools: Tools::new(Arc::clone(state.tools()), Arc::clone(&backend)),
                 backend,
                 state,
+                store: Mutex::default(),
+                store_turns: Arc::new(Semaphore::new(STORE_TURNS)),
                 bus: Arc::new(Bus::new()),
                 max_sandboxes,
                 sandboxes,
@@ -223,6 +233,28 @@ impl Host {
 impl Inner {
     pub(crate) fn backend(&self) -> &Arc<dyn Backend> {
         &self.backend
+    }
+
+    /// Where snapshots are. Opening it blocks, for longer where the host was killed.
+    ///
+    /// # Errors
+    /// [`Kind::Conflict`] while another host has that of this state directory.
+    pub(crate) fn store(&self) -> Result<Arc<Store>> {
+        let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(store) = &*store {
+            return Ok(Arc::clone(store));
+        }
+        let (opened, recovery) = Store::open(&self.state.store()?)?;
+        if recovery != Recovery::default() {
+            tracing::info!(?recovery, "opened the store of snapshots");
+        }
+        Ok(Arc::clone(store.insert(Arc::new(opened))))
+    }
+
+    /// Waits for a turn at work on snapshots, which takes threads and the disk.
+    pub(crate) async fn store_turn(&self) -> OwnedSemaphorePermit {
+        let turn = Arc::clone(&self.store_turns).acquire_owned().await;
+        turn.expect("nothing closes the semaphore")
     }
 
     pub(crate) fn bus(&self) -> &Bus {

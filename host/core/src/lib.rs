@@ -59,6 +59,7 @@ mod program;
 mod record;
 mod sandbox;
 mod session;
+pub mod snapshots;
 mod spec;
 mod state_dir;
 mod stdio;

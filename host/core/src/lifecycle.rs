@@ -4,6 +4,8 @@
 //! Creating -> Ready <-> Running       Stop, in every live state -> Stopping -> Stopped -> Destroyed
 //!               \         /           Fail, in every live state -> Failed --------------> Destroyed
 //!               Suspended
+//!
+//! Ready, Running, Suspended -> RollingBack -> Ready
 //! ```
 
 /// What a sandbox is doing.
@@ -18,6 +20,8 @@ pub enum State {
     Running,
     /// Its processes stand still, and it takes no others. A restart of the host ends a suspension.
     Suspended,
+    /// Its processes are being ended, and its files made what they were. It takes no processes.
+    RollingBack,
     /// Its processes are being ended.
     Stopping,
     /// It has no processes and takes none; its files are still there.
@@ -38,6 +42,9 @@ pub(crate) enum Input {
     Idle,
     Suspend,
     Resume(Load),
+    RollBack,
+    /// Its files are what they were to be, or were not touched.
+    RolledBack,
     Stop,
     Fail,
     Destroy,
@@ -59,47 +66,65 @@ pub(crate) enum Step {
     Refuse(&'static str),
 }
 
-use Input::{Created, Destroy, Fail, Idle, Resume, Start, Stop, Suspend};
-use State::{Creating, Destroyed, Failed, Ready, Running, Stopped, Stopping, Suspended};
+use Input::{Created, Destroy, Fail, Idle, Resume, RollBack, RolledBack, Start, Stop, Suspend};
+use State::{Creating, Destroyed, Failed, Ready, RollingBack, Running, Stopped, Stopping, Suspended};
 use Step::{Enter, Ignore, Refuse};
+
+const CREATING: &str = "it is still being created";
+const ROLLING_BACK: &str = "its files are being rolled back";
+const ENDED: &str = "it has ended";
 
 impl State {
     pub(crate) fn on(self, input: Input) -> Step {
         match (self, input) {
             (Creating, Created) => Enter(Ready),
-            (Ready | Running | Suspended | Stopping | Stopped | Failed | Destroyed, Created) => {
+            (Ready | Running | Suspended | RollingBack | Stopping | Stopped | Failed | Destroyed, Created) => {
                 Refuse("it has been created already")
             }
 
             (Ready | Running, Start) => Enter(Running),
-            (Creating, Start) => Refuse("it is still being created"),
+            (Creating, Start) => Refuse(CREATING),
             (Suspended, Start) => Refuse("it is suspended"),
-            (Stopping | Stopped | Failed | Destroyed, Start) => Refuse("it has ended"),
+            (RollingBack, Start) => Refuse(ROLLING_BACK),
+            (Stopping | Stopped | Failed | Destroyed, Start) => Refuse(ENDED),
 
             (Running, Idle) => Enter(Ready),
             (Stopping, Idle) => Enter(Stopped),
-            (Creating | Ready | Suspended | Stopped | Failed | Destroyed, Idle) => Ignore,
+            (Creating | Ready | Suspended | RollingBack | Stopped | Failed | Destroyed, Idle) => Ignore,
 
             (Ready | Running, Suspend) => Enter(Suspended),
             (Suspended, Suspend) => Ignore,
-            (Creating, Suspend) => Refuse("it is still being created"),
-            (Stopping | Stopped | Failed | Destroyed, Suspend) => Refuse("it has ended"),
+            (Creating, Suspend) => Refuse(CREATING),
+            (RollingBack, Suspend) => Refuse(ROLLING_BACK),
+            (Stopping | Stopped | Failed | Destroyed, Suspend) => Refuse(ENDED),
 
             (Suspended, Resume(Load::Idle)) => Enter(Ready),
             (Suspended, Resume(Load::Busy)) => Enter(Running),
             (Ready | Running, Resume(_)) => Ignore,
-            (Creating, Resume(_)) => Refuse("it is still being created"),
-            (Stopping | Stopped | Failed | Destroyed, Resume(_)) => Refuse("it has ended"),
+            (Creating, Resume(_)) => Refuse(CREATING),
+            (RollingBack, Resume(_)) => Refuse(ROLLING_BACK),
+            (Stopping | Stopped | Failed | Destroyed, Resume(_)) => Refuse(ENDED),
 
-            (Creating | Ready | Running | Suspended, Stop) => Enter(Stopping),
+            (Ready | Running | Suspended, RollBack) => Enter(RollingBack),
+            (Creating, RollBack) => Refuse(CREATING),
+            (RollingBack, RollBack) => Refuse(ROLLING_BACK),
+            (Stopping | Stopped | Failed | Destroyed, RollBack) => Refuse(ENDED),
+
+            (RollingBack, RolledBack) => Enter(Ready),
+            // It was stopped, or has failed, meanwhile.
+            (Creating | Ready | Running | Suspended | Stopping | Stopped | Failed | Destroyed, RolledBack) => Ignore,
+
+            (Creating | Ready | Running | Suspended | RollingBack, Stop) => Enter(Stopping),
             (Stopping | Stopped | Failed | Destroyed, Stop) => Ignore,
 
-            (Creating | Ready | Running | Suspended | Stopping, Fail) => Enter(Failed),
+            (Creating | Ready | Running | Suspended | RollingBack | Stopping, Fail) => Enter(Failed),
             (Stopped | Failed | Destroyed, Fail) => Ignore,
 
             (Stopped | Failed, Destroy) => Enter(Destroyed),
             (Destroyed, Destroy) => Ignore,
-            (Creating | Ready | Running | Suspended | Stopping, Destroy) => Refuse("it must be stopped first"),
+            (Creating | Ready | Running | Suspended | RollingBack | Stopping, Destroy) => {
+                Refuse("it must be stopped first")
+            }
         }
     }
 
@@ -107,7 +132,7 @@ impl State {
     pub fn has_ended(self) -> bool {
         match self {
             Stopping | Stopped | Failed | Destroyed => true,
-            Creating | Ready | Running | Suspended => false,
+            Creating | Ready | Running | Suspended | RollingBack => false,
         }
     }
 }
@@ -116,8 +141,16 @@ impl State {
 mod tests {
     use super::*;
 
-    const STATES: [State; 8] = [
-        Creating, Ready, Running, Suspended, Stopping, Stopped, Failed, Destroyed,
+    const STATES: [State; 9] = [
+        Creating,
+        Ready,
+        Running,
+        Suspended,
+        RollingBack,
+        Stopping,
+        Stopped,
+        Failed,
+        Destroyed,
     ];
 
     #[test]
@@ -137,6 +170,8 @@ mod tests {
             Suspend,
             Resume(Load::Idle),
             Resume(Load::Busy),
+            RollBack,
+            RolledBack,
             Stop,
             Fail,
             Destroy,
@@ -152,7 +187,17 @@ mod tests {
 
     #[test]
     fn every_state_can_be_reached() {
-        let inputs = [Created, Start, Idle, Suspend, Resume(Load::Idle), Stop, Fail, Destroy];
+        let inputs = [
+            Created,
+            Start,
+            Idle,
+            Suspend,
+            Resume(Load::Idle),
+            RollBack,
+            Stop,
+            Fail,
+            Destroy,
+        ];
         let mut reached = vec![Creating];
         let mut next = 0;
         while next < reached.len() {

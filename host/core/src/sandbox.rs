@@ -4,7 +4,7 @@ mod calls;
 mod limits;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 
 use palisade_policy::{ByteSize, Denial, Grants, Limits};
 use tokio::sync::Notify;
@@ -16,6 +16,7 @@ use crate::lifecycle::{Input, Load, Step};
 use crate::limits::{Counter, CpuMeter};
 use crate::process::Launch;
 use crate::record::Record;
+use crate::snapshots::Memory;
 use crate::workspace::{Budgets, Mount, Source};
 use crate::{
     Command, EndingKind, Error, Kind, Limit, Outcome, Process, ProcessId, Result, SandboxId, State, Totals, Workspace,
@@ -46,6 +47,8 @@ struct Inner {
     life: Mutex<Life>,
     /// Told whenever a process has ended.
     process_ended: Notify,
+    /// Of snapshots, where there was one.
+    memory: OnceLock<Arc<tokio::sync::Mutex<Memory>>>,
 }
 
 /// What changes over a sandbox's life. Never locked across an await.
@@ -143,6 +146,7 @@ impl Sandbox {
                     totals: Totals::default(),
                 }),
                 process_ended: Notify::new(),
+                memory: OnceLock::new(),
             }),
         };
         sandbox.step(&mut sandbox.life(), Input::Created)?;
@@ -299,17 +303,21 @@ impl Sandbox {
         Ok(())
     }
 
-    /// Stops it, removes its own files, and makes its host forget it. Mounted directories stay as they are. Harmless
-    /// when repeated.
+    /// Stops it, removes its own files and its snapshots, but for those which are pinned, and makes its host forget it.
+    /// Mounted directories stay as they are. Harmless when repeated.
     ///
     /// # Errors
-    /// [`Kind::Internal`] where its files cannot be removed; it can be tried again.
+    /// [`Kind::Internal`] where its files cannot be removed, and what [`Snapshots::delete`](crate::snapshots::Snapshots)
+    /// fails with where its snapshots cannot; it can be tried again.
     pub async fn destroy(&self) -> Result<()> {
         self.stop().await?;
         if self.state() == State::Destroyed {
             return Ok(());
         }
         self.inner.workspace.destroy().await?;
+        if self.inner.memory.get().is_some() {
+            self.snapshots().forget().await?;
+        }
         self.step(&mut self.life(), Input::Destroy)?;
         if let Some(host) = self.inner.host.upgrade() {
             host.forget(self.inner.id);
@@ -324,7 +332,23 @@ impl Sandbox {
             .for_each(|(_, record)| record.control.kill());
     }
 
-    async fn wait_for_processes(&self) {
+    /// What it remembers of its snapshots.
+    pub(crate) fn memory(&self) -> Arc<tokio::sync::Mutex<Memory>> {
+        Arc::clone(self.inner.memory.get_or_init(|| Memory::new(self.id().to_string())))
+    }
+
+    pub(crate) fn publish(&self, event: impl FnOnce() -> Event) {
+        if let Some(host) = self.inner.host.upgrade() {
+            host.bus().publish(event);
+        }
+    }
+
+    /// Makes a step in the table of states.
+    pub(crate) fn enter_state(&self, input: Input) -> Result<()> {
+        self.step(&mut self.life(), input)
+    }
+
+    pub(crate) async fn wait_for_processes(&self) {
         loop {
             let ended = self.inner.process_ended.notified();
             if self.life().processes.is_empty() {

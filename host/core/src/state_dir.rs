@@ -3,6 +3,7 @@
 //! ```text
 //! STATE/artefacts/            compiled programs, shared by all hosts that use this directory
 //! STATE/tools/                the registry of tools, shared likewise
+//! STATE/store/                snapshots, of one host at a time
 //! STATE/scratch/<run>.lock    held for as long as that host runs: made before its folder, removed after it
 //! STATE/scratch/<run>/<sandbox>
 //! ```
@@ -95,6 +96,25 @@ impl StateDir {
     /// Where the registry of tools is kept.
     pub(crate) fn tools(&self) -> &Arc<Dir> {
         &self.tools
+    }
+
+    /// Where snapshots are kept; made when it is missing.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub(crate) fn store(&self) -> Result<PathBuf> {
+        let path = self.path.join("store");
+        let failed = |errno: Errno| {
+            let message = format!("cannot use {path:?} for snapshots");
+            Error::new(Kind::Unavailable, message).with_source(errno)
+        };
+        let state = openat(CWD, &self.path, FOLDER, Mode::empty()).map_err(failed)?;
+        make(state.as_fd(), "store").map_err(failed)?;
+        check_ours(
+            &path,
+            openat(&state, "store", FOLDER, Mode::empty()).map_err(failed)?.as_fd(),
+        )?;
+        Ok(path)
     }
 
     /// Where the sandboxes of this run have their files.

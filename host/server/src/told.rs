@@ -101,6 +101,7 @@ pub(crate) fn state(state: State) -> SandboxState {
         State::Ready => SandboxState::Ready,
         State::Running => SandboxState::Running,
         State::Suspended => SandboxState::Suspended,
+        State::RollingBack => SandboxState::RollingBack,
         State::Stopping => SandboxState::Stopping,
         State::Stopped => SandboxState::Stopped,
         State::Failed => SandboxState::Failed,

@@ -35,6 +35,10 @@ pub enum Event {
         from: SandboxState,
         to: SandboxState,
     },
+    /// A snapshot of its files was taken.
+    SnapshotTaken { sandbox: String, snapshot: String },
+    /// Its files, or a part of them, are again what they were in a snapshot.
+    RolledBack { sandbox: String, snapshot: String },
     /// A process began.
     ProcessStarted {
         sandbox: String,

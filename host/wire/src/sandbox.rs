@@ -109,6 +109,8 @@ pub enum SandboxState {
     Running,
     /// Its processes stand still, and it takes no others.
     Suspended,
+    /// Its processes are being ended, and its files made what they were in a snapshot.
+    RollingBack,
     /// Its processes are being ended.
     Stopping,
     /// It has no processes and takes none; its files are still there.

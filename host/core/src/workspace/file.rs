@@ -74,12 +74,14 @@ impl File {
     /// A gap that it leaves behind the end counts as if it were written.
     pub(crate) fn write_at(&self, bytes: &[u8], offset: u64) -> FsResult<usize> {
         self.check_write()?;
+        let _unfrozen = self.0.inode.shared().read_names();
         self.write_locked(&mut self.0.inode.lock(), bytes, offset)
     }
 
     /// Writes at the end; returns what was written and the new end.
     pub(crate) fn append(&self, bytes: &[u8]) -> FsResult<(usize, u64)> {
         self.check_write()?;
+        let _unfrozen = self.0.inode.shared().read_names();
         let mut state = self.0.inode.lock();
         self.learn_size(&mut state)?;
         let end = state.size;
@@ -99,6 +101,7 @@ impl File {
             return Err(Errno::INVAL);
         }
         let end = end_of(offset, length)?;
+        let _unfrozen = self.0.inode.shared().read_names();
         let mut state = self.0.inode.lock();
         self.learn_size(&mut state)?;
         if end > state.size {
@@ -111,6 +114,7 @@ impl File {
     pub(crate) fn set_times(&self, accessed: NewTime, modified: NewTime) -> FsResult<()> {
         self.check_mount()?;
         let times = timestamps(accessed, modified)?;
+        let _unfrozen = self.0.inode.shared().read_names();
         let state = self.0.inode.lock();
         self.0.inode.mark_metadata(&state);
         futimens(&self.0.fd, &times)?;
@@ -141,6 +145,7 @@ impl File {
     /// As `set_size`, for a handle which may be open for reading only.
     pub(super) fn truncate(&self, size: u64) -> FsResult<()> {
         end_of(size, 0)?;
+        let _unfrozen = self.0.inode.shared().read_names();
         let mut state = self.0.inode.lock();
         self.learn_size(&mut state)?;
         self.resize(&mut state, size)

@@ -71,6 +71,11 @@ impl InodeTable {
         self.lock().get(&id).and_then(Weak::upgrade)
     }
 
+    /// How many files are open.
+    pub(super) fn count(&self) -> usize {
+        self.lock().len()
+    }
+
     /// Forgets an entry that no handle keeps alive.
     fn clean(&self, id: FileId) {
         let mut table = self.lock();

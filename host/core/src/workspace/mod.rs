@@ -20,6 +20,7 @@ mod denials;
 mod directory;
 mod file;
 mod files;
+mod freeze;
 mod host_file;
 mod identity;
 mod inode;
@@ -51,6 +52,7 @@ use self::changes::{Aspect, Changes, Marks};
 pub(crate) use self::directory::{Directory, Follow};
 pub(crate) use self::file::{File, Sync};
 pub use self::files::{DirEntry, Metadata};
+pub(crate) use self::freeze::Frozen;
 pub use self::host_file::{HostFile, NewFile};
 use self::identity::Identities;
 pub(crate) use self::identity::Identity;
@@ -117,7 +119,8 @@ struct Shared {
     changes: Changes,
     turns: Turns,
     identities: Identities,
-    /// Held for writing while a name changes, for reading while one has to stay.
+    /// Held for writing while a name changes or all has to stay as it is, for reading while a name has to stay or a file
+    /// changes.
     names: RwLock<()>,
     born: SystemTime,
 }
@@ -212,14 +215,16 @@ impl Workspace {
         self.shared.turns.running()
     }
 
-    /// What changed since the last [`take_changes`](Self::take_changes), at most once for each inode.
+    /// What changed since the last snapshot or rollback, at most once for each inode; since the sandbox was made, where
+    /// there was none.
     pub fn changes(&self) -> Vec<ChangedInode> {
         let _names = self.shared.read_names();
         self.shared.describe(self.shared.changes.peek())
     }
 
     /// As [`changes`](Self::changes), and starts a new set. A write that is under way is in both.
-    pub fn take_changes(&self) -> Vec<ChangedInode> {
+    #[cfg(test)]
+    pub(crate) fn take_changes(&self) -> Vec<ChangedInode> {
         let _names = self.shared.write_names();
         self.shared.describe(self.shared.changes.take())
     }

@@ -44,6 +44,20 @@ impl Account {
         self.held.fetch_add(amount, Ordering::Relaxed);
     }
 
+    /// What is taken.
+    pub(super) fn held(&self) -> u64 {
+        self.held.load(Ordering::Relaxed)
+    }
+
+    /// Takes more or gives back until this much is taken, even past the limit. Nobody else may take or give meanwhile.
+    pub(super) fn set(&self, amount: u64) {
+        let held = self.held();
+        match amount.checked_sub(held) {
+            Some(more) => self.take_existing(more),
+            None => self.give(held - amount),
+        }
+    }
+
     /// Gives back `amount`, or what this mount holds if that is less.
     pub(super) fn give(&self, amount: u64) {
         let mut given = 0;

@@ -160,9 +160,9 @@ fn unless_gone<T>(result: FsResult<T>) -> FsResult<Option<T>> {
 
 /// Counts names, and the bytes of files, a file with several names once.
 #[derive(Default)]
-struct Census {
-    files: u64,
-    bytes: u64,
+pub(super) struct Census {
+    pub files: u64,
+    pub bytes: u64,
     seen: HashSet<(u64, u64)>,
 }
 
@@ -255,11 +255,17 @@ fn count_mount(mount: &Mounted) -> FsResult<()> {
         Err(Errno::NOENT) => return Ok(()),
         opened => opened?,
     }
-    let mut census = Census::default();
     if let Some(top) = mount.root() {
-        visit(top.as_fd(), &mut census)?;
+        let census = census(top.as_fd())?;
+        mount.files.take_existing(census.files);
+        mount.disk.take_existing(census.bytes);
     }
-    mount.files.take_existing(census.files);
-    mount.disk.take_existing(census.bytes);
     Ok(())
+}
+
+/// What is below a directory.
+pub(super) fn census(top: BorrowedFd<'_>) -> FsResult<Census> {
+    let mut census = Census::default();
+    visit(top, &mut census)?;
+    Ok(census)
 }

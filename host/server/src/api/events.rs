@@ -139,6 +139,16 @@ fn entry(event: &Event) -> Entry {
         Event::StateChanged { sandbox, from, to } => {
             ("state-changed", Some(*sandbox), json!({ "from": from, "to": to }))
         }
+        Event::SnapshotTaken { sandbox, snapshot } => (
+            "snapshot-taken",
+            Some(*sandbox),
+            json!({ "snapshot": snapshot.to_string() }),
+        ),
+        Event::RolledBack { sandbox, snapshot } => (
+            "rolled-back",
+            Some(*sandbox),
+            json!({ "snapshot": snapshot.to_string() }),
+        ),
         Event::LimitsChanged { sandbox, limits } => ("limits-changed", Some(*sandbox), json!({ "limits": limits })),
         Event::ProcessStarted {
             sandbox,

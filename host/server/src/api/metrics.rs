@@ -23,11 +23,12 @@ use crate::history::Reading;
 use crate::requests::Told;
 
 const TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-const STATES: [(SandboxState, &str); 8] = [
+const STATES: [(SandboxState, &str); 9] = [
     (SandboxState::Creating, "creating"),
     (SandboxState::Ready, "ready"),
     (SandboxState::Running, "running"),
     (SandboxState::Suspended, "suspended"),
+    (SandboxState::RollingBack, "rolling-back"),
     (SandboxState::Stopping, "stopping"),
     (SandboxState::Stopped, "stopped"),
     (SandboxState::Failed, "failed"),

@@ -15,7 +15,7 @@ const ACTIONS = {
   },
   destroy: {
     label: 'Destroy',
-    states: ['ready', 'running', 'suspended', 'stopping', 'stopped', 'failed'],
+    states: ['ready', 'running', 'suspended', 'rolling-back', 'stopping', 'stopped', 'failed'],
     sure: 'Its processes end, and its files are removed. This cannot be undone.',
   },
 };

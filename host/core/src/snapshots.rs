@@ -1,0 +1,355 @@
+//! Snapshots of a sandbox's files, and going back to them.
+//!
+//! A snapshot has what is in the sandbox's own directory. Directories of the host which are mounted in it are outside:
+//! they are in no snapshot, and a rollback tells what changed in them that it could not undo.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+pub use palisade_store::{
+    Changes, Comparison, Details, Difference, DifferenceKind, Durability, Item, ItemKind, Retention, Scope, Snapshot,
+    SnapshotId, Truncated, Verification, Way,
+};
+use palisade_store::{Line, Since, Store};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+use crate::events::Event;
+use crate::lifecycle::Input;
+use crate::workspace::Frozen;
+use crate::{Error, Kind, Result, Sandbox, State};
+
+/// Paths outside of which a change is remembered.
+const OUTSIDE_MAX: usize = 1000;
+
+/// What a sandbox remembers from one snapshot to the next.
+pub(crate) struct Memory {
+    line: Line,
+    /// What changed in mounted directories, and when that was noticed last.
+    outside: HashMap<String, SystemTime>,
+}
+
+/// The snapshots of one sandbox. Cheap to clone.
+///
+/// They go with the sandbox when it is destroyed, but for those which are pinned. What these methods do to an end is
+/// done on a thread that may block; dropping the future lets it go on.
+#[derive(Clone, Debug)]
+pub struct Snapshots {
+    sandbox: Sandbox,
+}
+
+/// What a rollback did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Rollback {
+    /// The files as they were before. Going back to this snapshot undoes the rollback.
+    pub before: Snapshot,
+    /// What came back, or went: the first thousand differences between before and after.
+    pub undone: Comparison,
+    /// Guest paths in mounted directories which changed since the snapshot was taken, and were not undone; a thousand at
+    /// most.
+    pub outside: Vec<String>,
+    #[expect(missing_docs, reason = "says it")]
+    pub way: Way,
+}
+
+impl Memory {
+    pub(crate) fn new(owner: String) -> Arc<Mutex<Self>> {
+        Arc::new(Mutex::new(Self {
+            line: Line::new(owner),
+            outside: HashMap::new(),
+        }))
+    }
+
+    /// Takes the set of changes of a workspace.
+    fn note(&mut self, frozen: &Frozen<'_>) -> Since {
+        let changed = frozen.take_changes();
+        let now = SystemTime::now();
+        for path in changed.outside {
+            if self.outside.len() < OUTSIDE_MAX || self.outside.contains_key(&path) {
+                self.outside.insert(path, now);
+            }
+        }
+        changed.since
+    }
+}
+
+impl Snapshots {
+    pub(crate) fn new(sandbox: &Sandbox) -> Self {
+        Self {
+            sandbox: sandbox.clone(),
+        }
+    }
+
+    /// Takes a snapshot of all files, as they are between two operations on them. Programs go on meanwhile, but wait when
+    /// they change a file.
+    ///
+    /// # Errors
+    /// [`Kind::Conflict`] where the name is taken, the sandbox is being rolled back or destroyed, or another host has the
+    /// snapshots of this state directory open; [`Kind::InvalidInput`] for details which cannot be; [`Kind::Exhausted`]
+    /// on a full disk; [`Kind::Unsupported`] where all files are in a mounted directory.
+    pub async fn take(&self, details: Details, durability: Durability) -> Result<Snapshot> {
+        let memory = self.memory().await;
+        let taken = self
+            .blocking(move |sandbox, store| {
+                sandbox.check_takes_snapshots()?;
+                let mut memory = memory;
+                let taken = sandbox.workspace().frozen(|frozen| {
+                    let since = memory.note(&frozen);
+                    // It is synced when nobody waits for the files any more.
+                    let soon = Durability::Soon;
+                    Ok(store.take(&mut memory.line, frozen.directory, since, &details, soon)?)
+                })?;
+                if durability == Durability::Synced {
+                    store.sync()?;
+                }
+                Ok(taken)
+            })
+            .await?;
+        let (sandbox, snapshot) = (self.sandbox.id(), taken.id);
+        self.sandbox.publish(|| Event::SnapshotTaken { sandbox, snapshot });
+        Ok(taken)
+    }
+
+    /// Makes the files what they were in a snapshot, or a part of them. It ends all processes first, and takes a snapshot
+    /// with these `details`, so that it can be undone.
+    ///
+    /// A host which is killed meanwhile leaves the files on their way.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`] for the snapshot; [`Kind::Conflict`] in a state which does not allow it, or while a file is
+    /// being transferred; [`Kind::InvalidInput`] for a path which cannot be; otherwise as [`take`](Self::take). Then
+    /// the files are what they were. Where the file system refuses in the middle of it, the sandbox has failed.
+    pub async fn roll_back(
+        &self,
+        to: SnapshotId,
+        scope: Scope,
+        details: Details,
+        durability: Durability,
+    ) -> Result<Rollback> {
+        let memory = self.memory().await;
+        let going = self.sandbox.begin_rollback().await?;
+        let rolled_back = self
+            .blocking(move |sandbox, store| {
+                let _going = going;
+                let done = roll_back(sandbox, store, memory, to, &scope, &details, durability);
+                if done.is_err() && !matches!(store.interrupted(&sandbox.id().to_string()), Ok(None)) {
+                    sandbox.fail();
+                }
+                done
+            })
+            .await?;
+        let (sandbox, snapshot) = (self.sandbox.id(), to);
+        self.sandbox.publish(|| Event::RolledBack { sandbox, snapshot });
+        Ok(rolled_back)
+    }
+
+    /// All of them, the oldest first.
+    ///
+    /// # Errors
+    /// [`Kind::Corrupt`] where one cannot be read.
+    pub async fn list(&self) -> Result<Vec<Snapshot>> {
+        self.blocking(|sandbox, store| Ok(store.snapshots(&owner(sandbox))?))
+            .await
+    }
+
+    /// The one which is meant by a name, an id, or at least six digits with which one id alone begins.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`] for none, [`Kind::Conflict`] for several.
+    pub async fn find(&self, text: &str) -> Result<Snapshot> {
+        let text = text.to_owned();
+        self.blocking(move |sandbox, store| {
+            let owner = owner(sandbox);
+            Ok(store.snapshot(&owner, store.find_snapshot(&owner, &text)?)?)
+        })
+        .await
+    }
+
+    /// What differs between two of them: the first `limit` paths.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`], [`Kind::Corrupt`].
+    pub async fn compare(&self, before: SnapshotId, after: SnapshotId, limit: usize) -> Result<Comparison> {
+        self.blocking(move |sandbox, store| Ok(store.compare(&owner(sandbox), before, after, limit)?))
+            .await
+    }
+
+    /// The first `limit` bytes of a file in a snapshot.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`], [`Kind::Corrupt`].
+    pub async fn read(&self, id: SnapshotId, path: &str, limit: usize) -> Result<Vec<u8>> {
+        let path = path.trim_start_matches('/').as_bytes().to_vec();
+        self.blocking(move |sandbox, store| Ok(store.read(&owner(sandbox), id, &path, limit)?))
+            .await
+    }
+
+    /// Reads everything that a snapshot needs, and tells what is damaged.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`].
+    pub async fn verify(&self, id: SnapshotId) -> Result<Verification> {
+        self.blocking(move |sandbox, store| Ok(store.verify(&owner(sandbox), id)?))
+            .await
+    }
+
+    /// Changes description, labels and pin.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`], [`Kind::InvalidInput`] for details which cannot be.
+    pub async fn describe(&self, id: SnapshotId, details: Details) -> Result<Snapshot> {
+        self.blocking(move |sandbox, store| Ok(store.describe(&owner(sandbox), id, &details)?))
+            .await
+    }
+
+    /// Has a name lead to a snapshot, and no longer to another.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`] for the snapshot, [`Kind::InvalidInput`] for what cannot be a name.
+    pub async fn set_name(&self, name: &str, id: SnapshotId) -> Result<()> {
+        let name = name.to_owned();
+        self.blocking(move |sandbox, store| Ok(store.set_name(&owner(sandbox), &name, id)?))
+            .await
+    }
+
+    /// Removes a name. The snapshot stays.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`].
+    pub async fn remove_name(&self, name: &str) -> Result<()> {
+        let name = name.to_owned();
+        self.blocking(move |sandbox, store| Ok(store.remove_name(&owner(sandbox), &name)?))
+            .await
+    }
+
+    /// Deletes a snapshot, with the names which lead to it.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`]; [`Kind::Conflict`] where it is pinned.
+    pub async fn delete(&self, id: SnapshotId) -> Result<()> {
+        self.blocking(move |sandbox, store| Ok(store.delete(&owner(sandbox), id)?))
+            .await
+    }
+
+    /// Deletes those which nothing keeps, and returns their ids.
+    ///
+    /// # Errors
+    /// [`Kind::Corrupt`] where one cannot be read.
+    pub async fn expire(&self, retention: Retention) -> Result<Vec<SnapshotId>> {
+        self.blocking(move |sandbox, store| Ok(store.expire(&owner(sandbox), &retention, SystemTime::now())?))
+            .await
+    }
+
+    /// Deletes all of them, but for those which are pinned.
+    pub(crate) async fn forget(&self) -> Result<()> {
+        self.blocking(|sandbox, store| Ok(store.forget(&owner(sandbox), Durability::Soon)?))
+            .await
+    }
+
+    async fn memory(&self) -> OwnedMutexGuard<Memory> {
+        self.sandbox.memory().lock_owned().await
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Sandbox, &Store) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let sandbox = self.sandbox.clone();
+        let turn = self.sandbox.host()?.store_turn().await;
+        let done = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            let store = sandbox.host()?.store()?;
+            work(&sandbox, &store)
+        });
+        done.await
+            .map_err(|error| Error::new(Kind::Internal, "the work on snapshots failed").with_source(error))?
+    }
+}
+
+fn owner(sandbox: &Sandbox) -> String {
+    sandbox.id().to_string()
+}
+
+fn roll_back(
+    sandbox: &Sandbox,
+    store: &Store,
+    mut memory: OwnedMutexGuard<Memory>,
+    to: SnapshotId,
+    scope: &Scope,
+    details: &Details,
+    durability: Durability,
+) -> Result<Rollback> {
+    let target = store.snapshot(&owner(sandbox), to)?;
+    let (done, outside) = sandbox.workspace().frozen(|frozen| {
+        match frozen.open_files() {
+            0 => {}
+            open => {
+                let message = format!("sandbox {}: {open} of its files are being transferred", sandbox.id());
+                return Err(Error::new(Kind::Conflict, message));
+            }
+        }
+        let since = memory.note(&frozen);
+        let (line, directory) = (&mut memory.line, frozen.directory);
+        let done = store.roll_back(line, directory, since, to, scope, details, durability)?;
+        let (files, bytes) = frozen.charged();
+        match done.way {
+            Way::Patched => frozen.charge(
+                (files + done.files).saturating_sub(done.before.files),
+                (bytes + done.bytes).saturating_sub(done.before.bytes),
+            ),
+            Way::Rebuilt => frozen.recount()?,
+        }
+        let mut outside: Vec<_> = memory.outside.iter().filter(|(_, at)| **at > target.taken).collect();
+        outside.sort();
+        Ok((done, outside.into_iter().map(|(path, _)| path.clone()).collect()))
+    })?;
+    Ok(Rollback {
+        before: done.before,
+        undone: done.undone,
+        outside,
+        way: done.way,
+    })
+}
+
+impl Sandbox {
+    /// Its snapshots.
+    pub fn snapshots(&self) -> Snapshots {
+        Snapshots::new(self)
+    }
+
+    fn check_takes_snapshots(&self) -> Result<()> {
+        match self.state() {
+            State::Ready | State::Running | State::Suspended | State::Stopped => Ok(()),
+            state => {
+                let message = format!("sandbox {}: no snapshot is taken of one which is {state:?}", self.id());
+                Err(Error::new(Kind::Conflict, message))
+            }
+        }
+    }
+}
+
+/// A sandbox whose files go back. It takes processes again when this is dropped.
+struct GoingBack(Sandbox);
+
+impl Drop for GoingBack {
+    fn drop(&mut self) {
+        self.0.end_rollback();
+    }
+}
+
+impl Sandbox {
+    /// Ends all processes, and lets none begin.
+    async fn begin_rollback(&self) -> Result<GoingBack> {
+        self.enter_state(Input::RollBack)?;
+        let going = GoingBack(self.clone());
+        self.kill_all();
+        self.wait_for_processes().await;
+        Ok(going)
+    }
+
+    fn end_rollback(&self) {
+        // It is refused in no state.
+        let _ = self.enter_state(Input::RolledBack);
+    }
+}
