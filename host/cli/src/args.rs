@@ -112,6 +112,9 @@ pub(crate) enum Action {
     /// Make, list and remove the keys of those who may use the server
     #[command(subcommand)]
     Key(KeyAction),
+    /// Take snapshots of a server's sandboxes, compare them, and go back to them
+    #[command(subcommand)]
+    Snapshot(SnapshotAction),
     /// Check and show policies
     #[command(subcommand)]
     Policy(PolicyAction),
@@ -294,6 +297,89 @@ pub(crate) struct ToolCall {
     pub sandbox: SandboxArguments,
 }
 
+/// A snapshot is meant by its id, six digits or more of it, or a name.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SnapshotAction {
+    /// Take a snapshot of a sandbox's own files; its programs go on
+    Create(SnapshotCreate),
+    /// List the snapshots of a sandbox, the latest first
+    List { sandbox: String },
+    /// Show one
+    Show { sandbox: String, snapshot: String },
+    /// Show what differs in a snapshot from another one, or from its parent
+    Diff {
+        sandbox: String,
+        snapshot: String,
+        /// The one before [default: its parent]
+        #[arg(long, value_name = "SNAPSHOT")]
+        from: Option<String>,
+        /// Show the lines of this file which differ
+        #[arg(long, value_name = "PATH")]
+        file: Option<String>,
+    },
+    /// Make the files what they were in a snapshot; programs are ended first, and it can be undone
+    Rollback {
+        sandbox: String,
+        snapshot: String,
+        /// Only this goes back, with all below it; may be repeated
+        #[arg(long = "path", value_name = "PATH")]
+        paths: Vec<String>,
+        /// This stays as it is, with all below it; may be repeated
+        #[arg(long, value_name = "PATH")]
+        keep: Vec<String>,
+    },
+    /// Read everything that a snapshot needs, and tell what is damaged
+    Verify { sandbox: String, snapshot: String },
+    /// Give a snapshot a name, which leads to no other from then on
+    Name {
+        sandbox: String,
+        snapshot: String,
+        name: String,
+    },
+    /// Remove a name; the snapshot stays
+    Unname { sandbox: String, name: String },
+    /// Let nothing remove a snapshot
+    Pin { sandbox: String, snapshot: String },
+    /// Let it be removed again
+    Unpin { sandbox: String, snapshot: String },
+    /// Delete a snapshot, and its names
+    Delete { sandbox: String, snapshot: String },
+    /// Delete the snapshots which nothing keeps: a pin, a name, or what is said here
+    Expire {
+        sandbox: String,
+        /// Keep so many of the latest
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        last: u32,
+        /// Keep those which are no older, as `7d`
+        #[arg(long, value_name = "DURATION", value_parser = duration)]
+        within: Option<Duration>,
+        /// Keep those with this label; may be repeated
+        #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label)]
+        labels: Vec<(String, String)>,
+    },
+    /// Give back the room of what no snapshot of any sandbox needs
+    Collect,
+    /// Read all that is stored, and name the snapshots which need what is damaged
+    Scrub,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SnapshotCreate {
+    pub sandbox: String,
+    /// A name which leads to it
+    #[arg(long)]
+    pub name: Option<String>,
+    /// What it is
+    #[arg(long, value_name = "TEXT")]
+    pub description: Option<String>,
+    /// A label to find it by; may be repeated
+    #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label)]
+    pub labels: Vec<(String, String)>,
+    /// Let nothing remove it
+    #[arg(long)]
+    pub pin: bool,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum PolicyAction {
     /// Check a policy file and report every problem in it
@@ -331,6 +417,12 @@ fn file_access(text: &str) -> Result<FileAccess, String> {
         "read-write" => Ok(FileAccess::ReadWrite),
         _ => Err("write `none`, `read-only` or `read-write`".into()),
     }
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    let parts = text.split_once('=').filter(|(name, _)| !name.is_empty());
+    let (name, value) = parts.ok_or("write a label such as `stage=tested`")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -9,7 +9,7 @@ pub(crate) const FAILURE: u8 = 125;
 pub(crate) const DENIED: u8 = 126;
 /// There is no such program file.
 pub(crate) const NO_PROGRAM: u8 = 127;
-/// What was checked has problems: `policy check`, `doctor`.
+/// What was checked has problems: `policy check`, `doctor`, `snapshot verify` and `scrub`.
 pub(crate) const PROBLEMS: u8 = 1;
 
 /// A tool returned an error.

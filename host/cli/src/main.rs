@@ -19,6 +19,7 @@ mod run;
 mod serve;
 mod served;
 mod signals;
+mod snapshot;
 mod text_file;
 mod tool;
 
@@ -88,6 +89,7 @@ fn act(arguments: Arguments, format: Format) -> Result<u8, Failure> {
         Action::Tool(ToolCommand::Registry(action)) => block_on(tool::tool(action, &*host()?, format)),
         Action::Serve(asked) => block_on_with(serving_threads(), serve::serve(&asked, &here("serve")?, format)),
         Action::Key(action) => block_on(key::key(action, &*host()?, format)),
+        Action::Snapshot(action) => block_on(snapshot::snapshot(action, &host::server(&globals)?, format)),
         Action::Policy(action) => block_on(policy::policy(action, &*host()?, format)),
         Action::Config(ConfigAction::Show) => config::show(&here("config show")?, format),
         Action::Doctor => block_on(doctor::doctor(&*host()?, format)),

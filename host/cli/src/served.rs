@@ -31,6 +31,11 @@ impl Served {
         }
     }
 
+    /// Where it listens; `None` where there is none.
+    pub(crate) fn url(&self) -> Option<String> {
+        fs::read_to_string(&self.0).ok()
+    }
+
     /// Whether it listens at `url`.
     pub(crate) fn is(&self, url: &str) -> bool {
         let port = |url: &str| {
@@ -59,7 +64,9 @@ mod tests {
         }
         served.end("http://127.0.0.1:7011");
         assert!(served.is("http://127.0.0.1:7010"));
+        assert_eq!(served.url().as_deref(), Some("http://127.0.0.1:7010"));
         served.end("http://127.0.0.1:7010");
+        assert_eq!(served.url(), None);
         assert!(!served.is("http://127.0.0.1:7010"));
     }
 }

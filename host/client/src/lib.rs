@@ -51,6 +51,7 @@ mod host;
 mod process;
 mod sandbox;
 mod session;
+mod snapshot;
 mod tool;
 
 /// What goes over the wire.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use palisade_policy::ByteSize;
 use palisade_store::{Recovery, Store};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 use crate::admission::{self, Admission};
 use crate::backend::Backend;
@@ -219,6 +219,13 @@ impl Host {
         &self.inner.tools
     }
 
+    pub(crate) async fn with_store<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Store) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        Arc::clone(&self.inner).with_store(work).await
+    }
+
     /// Everything that happens from now on.
     pub fn events(&self) -> Events {
         self.inner.bus.subscribe()
@@ -239,7 +246,7 @@ impl Inner {
     ///
     /// # Errors
     /// [`Kind::Conflict`] while another host has that of this state directory.
-    pub(crate) fn store(&self) -> Result<Arc<Store>> {
+    fn store(&self) -> Result<Arc<Store>> {
         let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(store) = &*store {
             return Ok(Arc::clone(store));
@@ -251,10 +258,19 @@ impl Inner {
         Ok(Arc::clone(store.insert(Arc::new(opened))))
     }
 
-    /// Waits for a turn at work on snapshots, which takes threads and the disk.
-    pub(crate) async fn store_turn(&self) -> OwnedSemaphorePermit {
+    /// Does work on snapshots, when its turn has come, on a thread which may block.
+    pub(crate) async fn with_store<T: Send + 'static>(
+        self: Arc<Self>,
+        work: impl FnOnce(&Store) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let turn = Arc::clone(&self.store_turns).acquire_owned().await;
-        turn.expect("nothing closes the semaphore")
+        let turn = turn.expect("nothing closes the semaphore");
+        let done = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            work(&*self.store()?)
+        });
+        done.await
+            .map_err(|error| Error::new(Kind::Internal, "the work on snapshots failed").with_source(error))?
     }
 
     pub(crate) fn bus(&self) -> &Bus {

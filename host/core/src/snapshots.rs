@@ -5,19 +5,21 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 pub use palisade_store::{
     Changes, Comparison, Details, Difference, DifferenceKind, Durability, Item, ItemKind, Retention, Scope, Snapshot,
     SnapshotId, Truncated, Verification, Way,
 };
+pub use palisade_store::{Collection, Damage, Scrub};
 use palisade_store::{Line, Since, Store};
+use similar::TextDiff;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::events::Event;
 use crate::lifecycle::Input;
 use crate::workspace::Frozen;
-use crate::{Error, Kind, Result, Sandbox, State};
+use crate::{Error, Host, Kind, Result, Sandbox, State};
 
 /// Paths outside of which a change is remembered.
 const OUTSIDE_MAX: usize = 1000;
@@ -166,11 +168,11 @@ impl Snapshots {
         .await
     }
 
-    /// What differs between two of them: the first `limit` paths.
+    /// What differs between two of them, or from no files at all: the first `limit` paths.
     ///
     /// # Errors
     /// [`Kind::NotFound`], [`Kind::Corrupt`].
-    pub async fn compare(&self, before: SnapshotId, after: SnapshotId, limit: usize) -> Result<Comparison> {
+    pub async fn compare(&self, before: Option<SnapshotId>, after: SnapshotId, limit: usize) -> Result<Comparison> {
         self.blocking(move |sandbox, store| Ok(store.compare(&owner(sandbox), before, after, limit)?))
             .await
     }
@@ -183,6 +185,28 @@ impl Snapshots {
         let path = path.trim_start_matches('/').as_bytes().to_vec();
         self.blocking(move |sandbox, store| Ok(store.read(&owner(sandbox), id, &path, limit)?))
             .await
+    }
+
+    /// The lines of a file which differ between two of them, in the unified form, with the mode and the time left out;
+    /// where one does not have the file, all of the other's lines.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`] where neither has it; [`Kind::Unsupported`] for more than 1 MiB, or what is no UTF-8.
+    pub async fn compare_text(&self, before: Option<SnapshotId>, after: SnapshotId, path: &str) -> Result<String> {
+        let path = path.trim_start_matches('/').to_owned();
+        self.blocking(move |sandbox, store| {
+            let owner = owner(sandbox);
+            let text = |id| lines_of(store, &owner, id, &path);
+            let (before, after) = (before.map(text).transpose()?.flatten(), text(after)?);
+            if before.is_none() && after.is_none() {
+                return Err(Error::new(
+                    Kind::NotFound,
+                    format!("no file {path:?} in either snapshot"),
+                ));
+            }
+            Ok(unified(&path, before.as_deref(), after.as_deref()))
+        })
+        .await
     }
 
     /// Reads everything that a snapshot needs, and tells what is damaged.
@@ -256,19 +280,47 @@ impl Snapshots {
         work: impl FnOnce(&Sandbox, &Store) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let sandbox = self.sandbox.clone();
-        let turn = self.sandbox.host()?.store_turn().await;
-        let done = tokio::task::spawn_blocking(move || {
-            let _turn = turn;
-            let store = sandbox.host()?.store()?;
-            work(&sandbox, &store)
-        });
-        done.await
-            .map_err(|error| Error::new(Kind::Internal, "the work on snapshots failed").with_source(error))?
+        self.sandbox
+            .host()?
+            .with_store(move |store| work(&sandbox, store))
+            .await
     }
 }
 
 fn owner(sandbox: &Sandbox) -> String {
     sandbox.id().to_string()
+}
+
+/// The largest file whose lines are compared, in bytes.
+const TEXT_MAX: usize = 1 << 20;
+
+/// How long lines are compared before they are taken to differ.
+const TEXT_TIME: Duration = Duration::from_secs(1);
+
+/// The text of a file; `None` where the snapshot has no such file.
+fn lines_of(store: &Store, owner: &str, id: SnapshotId, path: &str) -> Result<Option<String>> {
+    let bytes = match store.read(owner, id, path.as_bytes(), TEXT_MAX + 1) {
+        Err(error) if error.kind() == palisade_store::Kind::NotFound => {
+            // The snapshot itself has to be there.
+            return store.snapshot(owner, id).map(|_| None).map_err(Error::from);
+        }
+        bytes => bytes?,
+    };
+    let shown = bytes.len() <= TEXT_MAX;
+    let text = shown.then(|| String::from_utf8(bytes).ok()).flatten();
+    text.map(Some).ok_or_else(|| {
+        let message = format!("{path:?} is no text of at most {TEXT_MAX} bytes");
+        Error::new(Kind::Unsupported, message)
+    })
+}
+
+fn unified(path: &str, before: Option<&str>, after: Option<&str>) -> String {
+    let differences = TextDiff::configure()
+        .timeout(TEXT_TIME)
+        .diff_lines(before.unwrap_or_default(), after.unwrap_or_default());
+    let name = |side: &str, text: Option<&str>| text.map_or("/dev/null".to_owned(), |_| format!("{side}/{path}"));
+    let (before, after) = (name("a", before), name("b", after));
+    differences.unified_diff().header(&before, &after).to_string()
 }
 
 fn roll_back(
@@ -326,6 +378,25 @@ impl Sandbox {
                 Err(Error::new(Kind::Conflict, message))
             }
         }
+    }
+}
+
+impl Host {
+    /// Gives back the room of what no snapshot needs, of any sandbox. Snapshots are taken meanwhile.
+    ///
+    /// # Errors
+    /// [`Kind::Conflict`] while another collection is under way; [`Kind::Corrupt`] where a snapshot is so damaged that
+    /// nobody can tell what it needs: it has to be deleted first.
+    pub async fn collect_snapshots(&self) -> Result<Collection> {
+        self.with_store(|store| Ok(store.collect()?)).await
+    }
+
+    /// Reads all that is stored of snapshots, and names those which need what is damaged.
+    ///
+    /// # Errors
+    /// [`Kind::Unavailable`] where the file system refuses.
+    pub async fn scrub_snapshots(&self) -> Result<Scrub> {
+        self.with_store(|store| Ok(store.scrub()?)).await
     }
 }
 

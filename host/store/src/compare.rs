@@ -77,16 +77,29 @@ pub enum Truncated {
 }
 
 impl Store {
-    /// What differs between two snapshots of an owner: the first `limit` of it.
+    /// What differs between two snapshots of an owner, or from an empty directory: the first `limit` of it.
     ///
     /// A directory on one side only comes with all that is below it.
     ///
     /// # Errors
     /// [`Kind::NotFound`] for a snapshot; [`Kind::Corrupt`] where one cannot be read.
-    pub fn compare(&self, owner: &str, before: SnapshotId, after: SnapshotId, limit: usize) -> Result<Comparison> {
+    pub fn compare(
+        &self,
+        owner: &str,
+        before: Option<SnapshotId>,
+        after: SnapshotId,
+        limit: usize,
+    ) -> Result<Comparison> {
         let _lease = self.log.lease();
-        let root = |id| Ok(self.record(owner, id)?.fixed.root);
-        self.compare_roots(&root(before)?, &root(after)?, limit)
+        let after = self.record(owner, after)?.fixed.root;
+        let before = match before {
+            Some(before) => self.record(owner, before)?.fixed.root,
+            None => Root {
+                node: Node::default().put(&self.log)?,
+                ..after
+            },
+        };
+        self.compare_roots(&before, &after, limit)
     }
 
     pub(crate) fn compare_roots(&self, before: &Root, after: &Root, limit: usize) -> Result<Comparison> {

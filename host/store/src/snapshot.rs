@@ -165,16 +165,16 @@ fn encode(value: &impl Serialize) -> Result<Vec<u8>> {
     encoded.map_err(|error| Error::new(Kind::InvalidInput, format!("cannot encode a snapshot: {error}")))
 }
 
-/// Refuses what cannot be the name of a snapshot: names have 1 to [`NAME_MAX`] letters, digits, `-`, `_`, `.` and `/`,
+/// Refuses what cannot be the name of a snapshot: names have 1 to [`NAME_MAX`] letters, digits, `-`, `_` and `.`,
 /// and are none that an id can be.
 pub(crate) fn check_name(name: &str) -> Result<()> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte);
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     if !name.is_empty() && name.len() <= NAME_MAX && name.bytes().all(allowed) && name.parse::<SnapshotId>().is_err() {
         return Ok(());
     }
     let shown: String = name.chars().take(NAME_MAX).collect();
     let message = format!(
-        "{shown:?} cannot be the name of a snapshot: it has 1 to {NAME_MAX} letters, digits, `-`, `_`, `.` and `/`, and \
+        "{shown:?} cannot be the name of a snapshot: it has 1 to {NAME_MAX} letters, digits, `-`, `_` and `.`, and \
          is no id"
     );
     Err(Error::new(Kind::InvalidInput, message))

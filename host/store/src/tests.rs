@@ -450,7 +450,7 @@ fn a_comparison_tells_what_differs_as_far_as_is_asked() {
     fs::remove_file(fixture.work().join("gone")).unwrap();
     fixture.write("new/deep", "new");
     let after = fixture.plain();
-    let compare = |limit| fixture.store.compare(OWNER, before.id, after.id, limit).unwrap();
+    let compare = |limit| fixture.store.compare(OWNER, Some(before.id), after.id, limit).unwrap();
     let all = compare(100);
     let found: Vec<_> = all
         .differences
@@ -470,6 +470,8 @@ fn a_comparison_tells_what_differs_as_far_as_is_asked() {
     assert_eq!(sizes, [3, 5]);
     assert_eq!((all.truncated, compare(2).truncated), (Truncated::No, Truncated::Yes));
     assert_eq!(compare(2).differences, all.differences[..2]);
+    let from_nothing = fixture.store.compare(OWNER, None, before.id, 100).unwrap();
+    assert_eq!(from_nothing.differences.len(), 4);
 
     let read = |path: &str, limit| fixture.store.read(OWNER, before.id, path.as_bytes(), limit);
     assert_eq!(read("dir/edited", 100).unwrap(), b"one");

@@ -35,6 +35,7 @@ mod printed;
 mod process;
 mod sandbox;
 mod session;
+mod snapshot;
 mod tool;
 mod usage;
 
@@ -52,5 +53,10 @@ pub use process::{
 };
 pub use sandbox::{PageRequest, SandboxBody, SandboxChange, SandboxPage, SandboxRequest, SandboxState, UsageBody};
 pub use session::{SessionBody, SessionCall, SessionList, SessionRequest};
+pub use snapshot::{
+    CollectionBody, DiffBody, DiffRequest, DifferenceBody, DifferenceKind, Durability, ExpireRequest, ExpiredBody,
+    NameTarget, RollbackBody, RollbackRequest, ScrubBody, SnapshotBody, SnapshotChange, SnapshotPage,
+    SnapshotPageRequest, SnapshotRequest, TouchedSnapshot, VerificationBody,
+};
 pub use tool::{AddRequest, FunctionBody, SkippedBody, ToolBody, ToolLine, ToolList};
 pub use usage::{UsageHistory, UsagePoint, UsageTotals};

@@ -121,7 +121,59 @@ pub(super) const ASKS: &[Ask] = &[
         &["palisade_processes_ended_total"],
     ),
     ask(
-        "Stopped",
+        "A snapshot of its files, with a name",
+        &[
+            "{url}/v1/sandboxes/{sandbox}/snapshots",
+            "-H",
+            JSON,
+            "-d",
+            r#"{"name": "good", "description": "as it was unpacked"}"#,
+        ],
+        &["\"names\":[\"good\"]"],
+    ),
+    ask(
+        "Then all is broken on purpose: a directory is removed",
+        &["-X", "DELETE", "{url}/v1/sandboxes/{sandbox}/files?path=/policies"],
+        &[],
+    ),
+    ask(
+        "And the program is overwritten",
+        &[
+            "-T",
+            "{scratch}/policies.tar",
+            "{url}/v1/sandboxes/{sandbox}/files?path=/rg.wasm",
+        ],
+        &["size_bytes"],
+    ),
+    ask(
+        "Back to the snapshot, and how long that took",
+        &[
+            "{url}/v1/sandboxes/{sandbox}/rollback",
+            "-H",
+            JSON,
+            "-d",
+            r#"{"to": "good"}"#,
+        ],
+        &["/policies/strict.toml", "\"kind\":\"added\"", "\"elapsed_ms\""],
+    ),
+    ask(
+        "All is there again, and runs",
+        &[
+            "-N",
+            "{url}/v1/sandboxes/{sandbox}/processes",
+            "-H",
+            JSON,
+            "-d",
+            r#"{"program": "/rg.wasm", "args": ["--no-ignore", "^metering", "/policies"]}"#,
+        ],
+        &["strict.toml:metering", "\"ending\":{\"exited\":0}"],
+    ),
+];
+
+/// What comes after the steps, about the same sandbox.
+pub(super) const LAST: &[Ask] = &[
+    ask(
+        "With curl again: stopped",
         &["-X", "POST", "{url}/v1/sandboxes/{sandbox}/stop"],
         &["\"state\":\"stopped\""],
     ),
@@ -133,4 +185,6 @@ pub(super) const WATCHED: &[&str] = &[
     "event: process-started",
     "event: process-ended",
     "event: request-denied",
+    "event: snapshot-taken",
+    "event: rolled-back",
 ];

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use self::asks::{ASKS, Ask, WATCHED};
+use self::asks::{ASKS, Ask, LAST, WATCHED};
 use self::server::Server;
 use self::steps::STEPS;
 use crate::toolchain::debian;
@@ -70,7 +70,7 @@ pub(crate) fn run() -> Result<()> {
         sandbox: String::new(),
     };
     server::pack_policies(paths::workspace())?;
-    let count = ASKS.len() + STEPS.len() + 2;
+    let count = ASKS.len() + STEPS.len() + LAST.len() + 2;
     let mut shown = 0;
     let mut title = |title: &str| {
         shown += 1;
@@ -87,6 +87,10 @@ pub(crate) fn run() -> Result<()> {
     for step in STEPS {
         title(step.title);
         demo.show(step).with_context(|| format!("the step: {}", step.title))?;
+    }
+    for ask in LAST {
+        title(ask.title);
+        demo.ask(ask).with_context(|| format!("to ask: {}", ask.title))?;
     }
     title("The server is told to stop");
     demo.server.stop()?;

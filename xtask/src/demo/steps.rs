@@ -5,6 +5,18 @@ use super::{Step, step};
 pub(super) const STEPS: &[Step] = &[
     step("What this machine can do", &["doctor"], 0, &["ok    run"]),
     step(
+        "The snapshots of the sandbox which curl made; the second was taken by the rollback, so that it can be undone",
+        &["snapshot", "list", "{sandbox}"],
+        0,
+        &["good"],
+    ),
+    step(
+        "What the rollback undid: against the snapshot before it, what had been broken",
+        &["snapshot", "diff", "{sandbox}", "good"],
+        0,
+        &["+", "/policies/strict.toml"],
+    ),
+    step(
         "Honest work: ripgrep, as it is on crates.io, counts functions in this repository and can change nothing",
         &[
             "run",

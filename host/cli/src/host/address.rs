@@ -42,6 +42,20 @@ impl Address {
         Self::resolve(globals, &process_environment)
     }
 
+    /// The server of this machine, where none is named; for what only a server has.
+    pub(super) fn of_server(globals: &Globals) -> Result<Self> {
+        if let Some(address) = Self::of(globals)? {
+            return Ok(address);
+        }
+        let state = Config::load(globals, &process_environment)?;
+        let Some(url) = Served::at(&state.state_dir()?.value).url() else {
+            let message = "no server runs with this state directory: start `palisade serve`, or name one with --host";
+            return Err(Failure::new(palisade::Kind::Unavailable, message));
+        };
+        let key = key(globals, &process_environment, &url)?;
+        Ok(Self { url, key })
+    }
+
     fn resolve(globals: &Globals, environment: Environment<'_>) -> Result<Option<Self>> {
         let url = match &globals.host {
             Some(url) => Some(url.clone()),

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use palisade::Program;
+use palisade_client::Client;
 use palisade_client::wire::{
     CallBody, KeyBody, NewKeyBody, OutcomeBody, PolicyBody, PolicyLine, PolicyReport, Role, ToolBody, ToolLine,
 };
@@ -33,6 +34,12 @@ pub(crate) fn open(globals: &Globals) -> Result<Box<dyn Host>> {
         None => Box::new(here::Here::new(globals)),
         Some(address) => Box::new(there::There::new(address)?),
     })
+}
+
+/// The server which the flags and the environment name; without one, that of this machine and state directory.
+pub(crate) fn server(globals: &Globals) -> Result<Client> {
+    let address = Address::of_server(globals)?;
+    Ok(Client::new(&address.url, &address.key)?)
 }
 
 /// What verbs ask of a host.

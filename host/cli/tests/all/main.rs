@@ -6,4 +6,5 @@ mod remote;
 mod run;
 mod serve;
 mod server;
+mod snapshot;
 mod tool;

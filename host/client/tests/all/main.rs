@@ -4,4 +4,5 @@
 
 mod bad;
 mod server;
+mod snapshots;
 mod verbs;

@@ -10,6 +10,7 @@ mod policies;
 mod processes;
 mod sandboxes;
 mod sessions;
+mod snapshots;
 mod streams;
 mod tools;
 mod usage;
@@ -147,6 +148,15 @@ pub(crate) fn add_to(router: OpenApiRouter<Arc<Api>>) -> OpenApiRouter<Arc<Api>>
         .routes(routes!(sessions::list, sessions::open))
         .routes(routes!(sessions::show, sessions::end))
         .routes(routes!(sessions::call))
+        .routes(routes!(snapshots::list, snapshots::take))
+        .routes(routes!(snapshots::show, snapshots::change, snapshots::delete))
+        .routes(routes!(snapshots::compare))
+        .routes(routes!(snapshots::verify))
+        .routes(routes!(snapshots::set_name, snapshots::remove_name))
+        .routes(routes!(snapshots::expire))
+        .routes(routes!(snapshots::roll_back))
+        .routes(routes!(snapshots::collect))
+        .routes(routes!(snapshots::scrub))
         .routes(routes!(events::all))
         .routes(routes!(events::of_sandbox))
         .routes(routes!(processes::list, processes::start))

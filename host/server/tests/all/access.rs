@@ -68,6 +68,35 @@ const ROUTES: &[(&str, &str, Option<Role>)] = &[
         "/v1/sandboxes/{id}/processes/{process}/signal",
         Some(Role::Operator),
     ),
+    ("GET", "/v1/sandboxes/{id}/snapshots", Some(Role::Reader)),
+    ("POST", "/v1/sandboxes/{id}/snapshots", Some(Role::Operator)),
+    ("GET", "/v1/sandboxes/{id}/snapshots/{snapshot}", Some(Role::Reader)),
+    ("PATCH", "/v1/sandboxes/{id}/snapshots/{snapshot}", Some(Role::Operator)),
+    (
+        "GET",
+        "/v1/sandboxes/{id}/snapshots/{snapshot}/diff",
+        Some(Role::Reader),
+    ),
+    (
+        "POST",
+        "/v1/sandboxes/{id}/snapshots/{snapshot}/verify",
+        Some(Role::Operator),
+    ),
+    ("PUT", "/v1/sandboxes/{id}/snapshot-names/{name}", Some(Role::Operator)),
+    ("POST", "/v1/sandboxes/{id}/expire", Some(Role::Operator)),
+    ("POST", "/v1/sandboxes/{id}/rollback", Some(Role::Operator)),
+    ("POST", "/v1/snapshots/collect", Some(Role::Admin)),
+    ("POST", "/v1/snapshots/scrub", Some(Role::Admin)),
+    (
+        "DELETE",
+        "/v1/sandboxes/{id}/snapshots/{snapshot}",
+        Some(Role::Operator),
+    ),
+    (
+        "DELETE",
+        "/v1/sandboxes/{id}/snapshot-names/{name}",
+        Some(Role::Operator),
+    ),
     ("PUT", "/v1/sandboxes/{id}/files", Some(Role::Operator)),
     ("GET", "/v1/sandboxes/{id}/files", Some(Role::Reader)),
     ("GET", "/v1/sandboxes/{id}/files/stat", Some(Role::Reader)),
@@ -97,6 +126,8 @@ fn body_of(path: &str) -> Value {
         Some("processes") => json!({"program": "/exit.wasm", "stdin": "pipe", "detached": true}),
         Some("signal") => json!({"signal": "kill"}),
         Some("directory") => json!({"path": "/new"}),
+        Some("rollback") => json!({"to": "default"}),
+        Some("{name}") if path.contains("/snapshot-names") => json!({"snapshot": "default"}),
         Some("move") => json!({"from": "/file", "to": "/new"}),
         _ => json!({}),
     }
@@ -133,8 +164,16 @@ async fn status(server: &Running, key: Option<&str>, method: &str, path: &str) -
         let at = format!("/v1/sandboxes/{id}/sessions");
         server.post(&at, body_of(&at)).await.expect(201);
     }
+    if ["{snapshot}", "rollback", "snapshot-names"]
+        .iter()
+        .any(|part| path.contains(part))
+    {
+        let at = format!("/v1/sandboxes/{id}/snapshots");
+        server.post(&at, json!({"name": "default"})).await.expect(201);
+    }
     let at = path
         .replace("{id}", &id)
+        .replace("{snapshot}", "default")
         .replace("{process}", "1")
         .replace("{session}", "1")
         .replace("{file}", "app.js")
@@ -144,7 +183,7 @@ async fn status(server: &Running, key: Option<&str>, method: &str, path: &str) -
         + query_of(path);
     let (media, body) = match method {
         "PUT" if path.contains("/files") => ("application/octet-stream", Bytes::new()),
-        "PUT" => ("application/wasm", Bytes::from(wat::parse_str(ECHO).unwrap())),
+        "PUT" if path.contains("/tools") => ("application/wasm", Bytes::from(wat::parse_str(ECHO).unwrap())),
         _ if path.ends_with("/check") => ("application/toml", Bytes::new()),
         _ if path.ends_with("/stdin") => ("application/octet-stream", Bytes::new()),
         _ => ("application/json", Bytes::from(body_of(path).to_string())),

@@ -14,5 +14,6 @@ mod processes;
 mod sandboxes;
 mod schemathesis;
 mod sessions;
+mod snapshots;
 mod traces;
 mod usage;
