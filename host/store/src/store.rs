@@ -22,6 +22,13 @@ impl Store {
         Ok((Self { log }, recovery))
     }
 
+    /// As [`open`](Self::open), with packs of a size at which tests soon have many.
+    #[doc(hidden)]
+    pub fn open_with_pack_size(folder: &Path, bytes: u64) -> Result<(Self, Recovery)> {
+        let (log, recovery) = Log::open_with(folder, bytes)?;
+        Ok((Self { log }, recovery))
+    }
+
     /// Returns once everything that was acknowledged is on the disk.
     ///
     /// # Errors

@@ -119,7 +119,7 @@ impl Log {
         Self::open_with(folder, PACK_BYTES)
     }
 
-    fn open_with(folder: &Path, pack_bytes: u64) -> Result<(Self, Recovery)> {
+    pub(crate) fn open_with(folder: &Path, pack_bytes: u64) -> Result<(Self, Recovery)> {
         let packs = folder.join("packs");
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&packs);
         made.map_err(|error| Error::io(format_args!("cannot make {packs:?}"), error))?;

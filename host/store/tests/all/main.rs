@@ -1,0 +1,12 @@
+//! Stores which are used at random, killed, cut off from power, filled up and damaged: what they acknowledged stays.
+//!
+//! Each test takes some seconds; `cargo xtask crash` has them take longer, and cuts the power too.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+mod image;
+mod interleaving;
+mod model;
+mod operation;
+mod settings;
+mod workspace;
