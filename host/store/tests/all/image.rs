@@ -82,10 +82,6 @@ impl Image {
         Self(entries)
     }
 
-    pub(crate) fn digest(&self) -> String {
-        Digest::of(&serde_json::to_vec(self).unwrap()).to_string()
-    }
-
     /// Names below the directory.
     pub(crate) fn names(&self) -> u64 {
         self.0.len() as u64 - 1

@@ -6,7 +6,10 @@
 
 mod image;
 mod interleaving;
+mod journal;
+mod kill;
 mod model;
 mod operation;
 mod settings;
+mod worker;
 mod workspace;

@@ -20,8 +20,8 @@ pub(crate) struct Model {
     /// Ids, the oldest first.
     order: Vec<String>,
     pub names: BTreeMap<String, String>,
-    /// Of each key, the oldest first, with their versions.
-    pub state: BTreeMap<String, Vec<(u64, Option<String>)>>,
+    /// Of each key, the oldest first.
+    state: BTreeMap<String, Vec<Value>>,
     /// What may be the parent of the next snapshot; any of them is right.
     heads: Vec<Option<String>>,
     /// What an interrupted rollback has to lead to.
@@ -35,6 +35,16 @@ pub(crate) struct Known {
     parent: Option<String>,
     pub description: String,
     pub pinned: bool,
+}
+
+/// A version of a value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Value {
+    version: u64,
+    /// `None` where it was removed.
+    value: Option<String>,
+    /// Whether a collection came while it was removed: then it may be gone.
+    forgotten: bool,
 }
 
 impl Model {
@@ -74,7 +84,8 @@ impl Model {
             (Operation::RemoveName { name }, Answer::Done) => _ = self.names.remove(name),
             (Operation::Put { key, value, .. }, Answer::Version(version)) => self.put(key, *version, Some(value)),
             (Operation::Remove { key, .. }, Answer::Version(version)) => self.put(key, *version, None),
-            (Operation::Collect | Operation::Scrub | Operation::Sync, Answer::Done) => {}
+            (Operation::Collect, Answer::Done) => self.collected(),
+            (Operation::Scrub | Operation::Sync, Answer::Done) => {}
             (operation, answer) => panic!("{answer:?} is no answer for {operation:?}"),
         }
     }
@@ -98,8 +109,18 @@ impl Model {
 
     fn put(&mut self, key: &str, version: u64, value: Option<&String>) {
         let history = self.state.entry(key.to_owned()).or_default();
-        assert!(history.last().is_none_or(|(last, _)| *last < version), "versions grow");
-        history.push((version, value.cloned()));
+        assert!(history.last().is_none_or(|last| last.version < version), "versions grow");
+        history.push(Value {
+            version,
+            value: value.cloned(),
+            forgotten: false,
+        });
+    }
+
+    fn collected(&mut self) {
+        let removed = |history: &&mut Vec<Value>| history.last().is_some_and(|last| last.value.is_none());
+        let forgotten = self.state.values_mut().filter(removed);
+        forgotten.flatten().for_each(|value| value.forgotten = true);
     }
 
     /// The kinds of errors which may, or for most must come, if there are any.
@@ -160,24 +181,13 @@ impl Model {
         let keys = store.state_keys(OWNER, "").unwrap().into_iter();
         let keys: BTreeMap<_, _> = keys.map(|(key, version)| (key, version.as_u64())).collect();
         let newest = self.state.iter().filter_map(|(key, history)| Some((key, history.last()?)));
-        let there = newest.filter(|(_, (_, value))| value.is_some());
-        let expected: BTreeMap<_, _> = there.map(|(key, (version, _))| (key.clone(), *version)).collect();
+        let there = newest.filter(|(_, last)| last.value.is_some());
+        let expected: BTreeMap<_, _> = there.map(|(key, last)| (key.clone(), last.version)).collect();
         if keys != expected {
             return Some(format!("state {keys:?}, not {expected:?}"));
         }
-        for (key, history) in &self.state {
-            let found = store.state_history(OWNER, key).unwrap().into_iter();
-            let found: Vec<_> = found
-                .map(|(version, value)| (version.as_u64(), value.map(|value| String::from_utf8(value).unwrap())))
-                .collect();
-            // A collection leaves out the oldest, and all of what was removed.
-            let is_there = history.last().is_some_and(|(_, value)| value.is_some());
-            let least = if is_there { history.len().min(STATE_VERSIONS) } else { 0 };
-            if found.len() < least || !history.ends_with(&found) {
-                return Some(format!("history {found:?} of {key:?}, not {history:?}"));
-            }
-        }
-        None
+        let mut histories = self.state.iter();
+        histories.find_map(|(key, history)| history_differs(store, key, history))
     }
 
     /// Fails where a snapshot cannot be read, or `restored` ones are not what they were.
@@ -225,11 +235,30 @@ impl Model {
             Operation::Put { key, .. } | Operation::Remove { key, .. } => {
                 let (version, _) = store.state_history(OWNER, key).unwrap().pop()?;
                 let last = self.state.get(key).and_then(|history| history.last());
-                let is_new = last.is_none_or(|(last, _)| *last < version.as_u64());
+                let is_new = last.is_none_or(|last| last.version < version.as_u64());
                 is_new.then(|| Answer::Version(version.as_u64()))
             }
             Operation::Resume => store.interrupted(OWNER).unwrap().is_none().then_some(Answer::Done),
-            Operation::Collect | Operation::Scrub | Operation::Sync => None,
+            // It may have done some of it.
+            Operation::Collect => Some(Answer::Done),
+            Operation::Scrub | Operation::Sync => None,
         }
     }
+}
+
+/// All that was said is there, but for what is too old, and what may be forgotten.
+fn history_differs(store: &Store, key: &str, history: &[Value]) -> Option<String> {
+    let found = store.state_history(OWNER, key).unwrap().into_iter();
+    let found: BTreeMap<_, _> = found
+        .map(|(version, value)| (version.as_u64(), value.map(|value| String::from_utf8(value).unwrap())))
+        .collect();
+    let said: BTreeMap<_, _> = history.iter().map(|value| (value.version, &value.value)).collect();
+    let wrong = found.iter().find(|(version, value)| said.get(version) != Some(value));
+    let latest = history.iter().rev().take(STATE_VERSIONS);
+    let missing = latest.filter(|value| !value.forgotten).find(|value| !found.contains_key(&value.version));
+    if wrong.is_none() && missing.is_none() {
+        return None;
+    }
+    let versions: Vec<_> = found.keys().collect();
+    Some(format!("history of {key:?}: wrong {wrong:?}, missing {missing:?} among {versions:?}"))
 }

@@ -8,8 +8,6 @@ use std::time::{Duration, SystemTime};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use crate::image::Image;
-
 const NAMES: [&str; 6] = ["a", "b", "c", "a-b", "a.b", ".link1"];
 const MODES: [u32; 6] = [0o644, 0o600, 0o755, 0o700, 0o4711, 0o1777];
 
@@ -18,7 +16,7 @@ const MANY: usize = 50;
 
 /// Makes a few random changes. Those which cannot be made in this directory are left out.
 pub(crate) fn change(top: &Path, random: &mut ChaCha8Rng) {
-    if Image::of(top).paths().len() > MANY {
+    if paths(top).len() > MANY {
         let path = any(top, random);
         let _there_already_gone = fs::remove_file(&path).or_else(|_| fs::remove_dir_all(&path));
     }
@@ -64,11 +62,25 @@ fn one(top: &Path, random: &mut ChaCha8Rng) -> std::io::Result<()> {
 
 /// Something that is there.
 fn any(top: &Path, random: &mut ChaCha8Rng) -> PathBuf {
-    let paths = Image::of(top).paths();
+    let mut paths = paths(top);
+    paths.sort();
     match paths.is_empty() {
         true => top.join(NAMES[0]),
-        false => top.join(&paths[random.random_range(0..paths.len())]),
+        false => paths.swap_remove(random.random_range(0..paths.len())),
     }
+}
+
+fn paths(top: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut left = vec![top.to_owned()];
+    while let Some(folder) = left.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let entry = entry.unwrap();
+            left.extend(entry.file_type().unwrap().is_dir().then(|| entry.path()));
+            found.push(entry.path());
+        }
+    }
+    found
 }
 
 /// Where something may be.
