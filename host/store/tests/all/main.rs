@@ -10,6 +10,7 @@ mod journal;
 mod kill;
 mod model;
 mod operation;
+mod power;
 mod settings;
 mod worker;
 mod workspace;
