@@ -124,6 +124,7 @@ impl Log {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&packs);
         made.map_err(|error| Error::io(format_args!("cannot make {packs:?}"), error))?;
         let lock = lock(folder)?;
+        sync_names(folder)?;
         let packs = Packs::open(&packs)?;
         let recovered = recover(&packs, &folder.join("catalogue"))?;
         let shared = Arc::new(Shared {
@@ -455,6 +456,22 @@ impl Shared {
     fn writer(&self) -> MutexGuard<'_, Writer> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Puts the names of a folder and of what is in it on the disk: without them, all below would be lost with the power.
+fn sync_names(folder: &Path) -> Result<()> {
+    let above = folder.parent().map(|above| match above.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => above,
+    });
+    for folder in above.into_iter().chain([folder]) {
+        match File::open(folder).and_then(|folder| folder.sync_all()) {
+            // Who made the folder for us, and lets us do nothing but go through it, has to sync it as well.
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {}
+            synced => synced.map_err(|error| Error::io(format_args!("cannot sync {folder:?}"), error))?,
+        }
+    }
+    Ok(())
 }
 
 fn lock(folder: &Path) -> Result<File> {
