@@ -122,14 +122,20 @@ impl Site {
         let Some(id) = one_of(model.snapshots.keys(), random) else {
             return self.take(None, description, durability, random);
         };
-        let most = if model.snapshots.len() > MANY { 30 } else { 25 };
-        match random.random_range(0..most) {
+        if model.snapshots.len() > MANY && random.random_bool(0.7) {
+            let pinned = model.snapshots[&id].pinned;
+            return match pinned {
+                true => Operation::Describe { id, description, pinned: false },
+                false => Operation::Delete { id },
+            };
+        }
+        match random.random_range(0..25) {
             0..6 => {
                 let name = random.random_bool(0.3).then_some(name);
                 self.take(name, description, durability, random)
             }
             6..11 => self.roll_back(model, id, durability, random),
-            11 | 25.. => Operation::Delete { id },
+            11 => Operation::Delete { id },
             12 => Operation::Describe {
                 id,
                 description,
@@ -138,7 +144,7 @@ impl Site {
             13 => Operation::SetName { name, id },
             14 => Operation::RemoveName { name },
             15..20 => {
-                let value = description.repeat(random.random_range(0..200));
+                let value = description.repeat([1, 20, 200][random.random_range(0..3)]);
                 Operation::Put { key, value, durability }
             }
             20 => Operation::Remove { key, durability },
