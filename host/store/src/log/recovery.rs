@@ -134,9 +134,12 @@ impl<'a> Replay<'a> {
     fn all(&mut self) -> Result<Option<(Arc<Pack>, u64)>> {
         let marks = self.catalogue.marks()?;
         self.next = self.next.max(self.catalogue.next()?);
+        // What was moved out of one which is still there must not be taken for what is in it. The list cannot be read where
+        // it was moved itself since; then none of those it names is there, for each is removed before the next.
+        let collected = Collected::read(&self.catalogue, self.packs).unwrap_or_default();
         let ids = self.packs.ids();
         let mut end = None;
-        for id in &ids {
+        for id in ids.iter().filter(|id| !collected.contains(**id)) {
             let start = marks.get(id).copied().unwrap_or(START);
             let is_newest = Some(id) == ids.last();
             let length = self.packs.length(*id)?;
