@@ -71,7 +71,11 @@ impl Pack {
         header[16..48].copy_from_slice(&key);
         let check = Digest::of(&header[..48]);
         header[48..].copy_from_slice(&check.as_bytes()[..16]);
-        file.write_all_at(&[header, header].concat(), 0).map_err(failed)?;
+        file.write_all_at(&[header, header].concat(), 0).map_err(|error| {
+            // A full disk has room for a name, but not for this. The next attempt takes the same name.
+            let _ = std::fs::remove_file(path);
+            failed(error)
+        })?;
         Ok(Self { id, key, file })
     }
 

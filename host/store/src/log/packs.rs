@@ -89,8 +89,10 @@ impl Packs {
     /// Makes a new one, whose name and header are on the disk.
     pub(super) fn create(&self, id: PackId) -> Result<Arc<Pack>> {
         let pack = Arc::new(Pack::create(&self.path(id), id)?);
-        pack.sync()?;
-        self.sync()?;
+        pack.sync().and_then(|()| self.sync()).inspect_err(|_| {
+            // The next attempt takes the same name.
+            let _ = std::fs::remove_file(self.path(id));
+        })?;
         self.known().insert(id, Some(Arc::clone(&pack)));
         Ok(pack)
     }
