@@ -8,12 +8,11 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::TryLockError;
 use std::time::{Duration, Instant};
 
-use super::catalogue::FactAt;
 use super::collected::Collected;
 use super::fact::{Batch, Fact, Space, Version};
 use super::pack::{Item, Location, Pack, PackId, START};
 use super::record::{Record, RecordKind};
-use super::{Change, Expected, Log, Shared};
+use super::{Log, Shared};
 use crate::{Digest, Error, Kind, Result};
 
 /// How long a collection waits for those to end who began before it.
@@ -193,8 +192,7 @@ impl Sweep<'_> {
             return Ok(0);
         };
         let (facts, blobs) = self.move_records(&pack)?;
-        let batch = self.move_facts(facts.kept)?;
-        self.settle(id)?;
+        let batch = self.settle(id, facts.kept)?;
         for (version, fact) in &facts.dropped {
             shared.catalogue.remove_fact(fact.space, &fact.key, *version);
         }
@@ -265,36 +263,18 @@ impl Sweep<'_> {
         Ok(())
     }
 
-    fn move_facts(&self, facts: Vec<(Version, Fact)>) -> Result<u64> {
-        if facts.is_empty() {
-            return Ok(0);
-        }
-        let shared = self.shared;
-        let mut writer = shared.writer();
-        let batch = Batch {
-            synced: writer.synced,
-            facts,
-        };
-        let location = shared.write_batch(&mut writer, &batch)?;
-        for (index, (version, fact)) in (0..).zip(&batch.facts) {
-            let gone = fact.value.is_none();
-            let at = FactAt { location, index, gone };
-            shared.catalogue.add_fact(fact.space, &fact.key, *version, at);
-        }
-        shared.rotate(&mut writer)?;
-        Ok(u64::from(location.length))
-    }
-
-    /// Says that a pack was collected. With that, all which was moved out of it is on the disk.
-    fn settle(&self, id: PackId) -> Result<()> {
+    /// Moves the facts of a pack, and says that it was collected: in one batch, so that a fact is never in two packs which
+    /// are both there. With that, all which was moved out of it is on the disk.
+    fn settle(&self, id: PackId, mut facts: Vec<(Version, Fact)>) -> Result<u64> {
         let shared = self.shared;
         let mut collected = Collected::read(&shared.catalogue, &shared.packs)?;
         collected.add(id);
-        let change = Change {
-            fact: collected.fact()?,
-            expected: Expected::Any,
+        let (location, position) = {
+            let mut writer = shared.writer();
+            facts.push((writer.next, collected.fact()?));
+            shared.append_facts(&mut writer, facts)?
         };
-        let (_, position) = shared.append(vec![change])?;
-        shared.sync_to(position)
+        shared.sync_to(position)?;
+        Ok(u64::from(location.length))
     }
 }

@@ -328,23 +328,31 @@ impl Shared {
         for change in &changes {
             self.check_expected(change)?;
         }
+        let facts = changes.into_iter().map(|change| (version, change.fact)).collect();
+        let (_, position) = self.append_facts(&mut writer, facts)?;
+        Ok((version, position))
+    }
+
+    /// Says facts in one batch; those which are new have the version `writer.next`. Gives where it is, and up to where
+    /// must be synced.
+    fn append_facts(&self, writer: &mut Writer, facts: Vec<(Version, Fact)>) -> Result<(Location, (PackId, u64))> {
         let batch = Batch {
             synced: writer.synced,
-            facts: changes.into_iter().map(|change| (version, change.fact)).collect(),
+            facts,
         };
-        let location = self.write_batch(&mut writer, &batch)?;
+        let location = self.write_batch(writer, &batch)?;
         for (index, (version, fact)) in (0..).zip(&batch.facts) {
             let gone = fact.value.is_none();
             let at = FactAt { location, index, gone };
             self.catalogue.add_fact(fact.space, &fact.key, *version, at);
         }
-        writer.next = Version(version.0 + 1);
+        writer.next = Version(writer.next.0 + 1);
         let position = writer.position();
-        if let Err(error) = self.rotate(&mut writer) {
+        if let Err(error) = self.rotate(writer) {
             // It is made all the same, and the next call tries again.
             tracing::warn!(%error, "cannot begin a new pack");
         }
-        Ok((version, position))
+        Ok((location, position))
     }
 
     /// Hands a batch to the file, with all before it; leaves nothing of it where that fails.
@@ -408,8 +416,12 @@ impl Shared {
             if synced >= position {
                 return Ok(());
             }
-            writer.flush()?;
-            (Arc::clone(&writer.pack), writer.end())
+            let flushed = writer.flush();
+            if (writer.pack.id(), writer.written()) < position {
+                // Otherwise there is no room for what others have put since, and that is for them to be told.
+                flushed?;
+            }
+            (Arc::clone(&writer.pack), writer.written())
         };
         self.or_fail(pack.sync())?;
         let mut writer = self.writer();

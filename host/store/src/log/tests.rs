@@ -460,3 +460,82 @@ fn older_versions_are_kept_as_asked() {
     let values: Vec<_> = history.into_iter().filter_map(|(_, value)| value).collect();
     assert_eq!(values, [b"7", b"8", b"9"]);
 }
+
+/// The removal did not reach the disk, but the catalogue knows nothing of the pack any more.
+#[test]
+fn a_collected_pack_which_is_there_again_takes_nothing_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, _) = open(folder.path());
+    let contents = fill(&log, 0..20);
+    let head = Change {
+        fact: Fact {
+            space: Space::Head,
+            ..said("box", "stands here").fact
+        },
+        expected: Expected::Any,
+    };
+    log.commit(vec![head], Durability::Synced).unwrap();
+    let before = killed(folder.path());
+    let needed = || Ok(contents.iter().step_by(5).map(|(digest, _)| *digest).collect());
+    let done = log.collect(needed, |_, _, _| false).unwrap();
+    assert!(done.packs > 2, "{done:?}");
+    drop(log);
+    for pack in packs(before.path()) {
+        let there = folder.path().join("packs").join(pack.file_name().unwrap());
+        if !there.exists() {
+            fs::copy(&pack, there).unwrap();
+        }
+    }
+    for _ in 0..2 {
+        let (log, recovery) = open(folder.path());
+        assert!(recovery.lost.is_empty() && recovery.damaged.is_empty(), "{recovery:?}");
+        for number in 0..20 {
+            assert_eq!(newest(&log, &format!("key {number}")), Some(number.to_string()));
+        }
+        assert!(log.newest(Space::Head, b"box").unwrap().is_some());
+        for (digest, content) in contents.iter().step_by(5) {
+            assert_eq!(&log.get(digest).unwrap(), content);
+        }
+    }
+}
+
+/// A collection which ends between moving the facts of a pack and saying that it was collected would leave two of each,
+/// and one that is removed later could come back with the other.
+#[test]
+fn facts_are_moved_and_their_pack_is_collected_in_one_batch() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, _) = open(folder.path());
+    fill(&log, 0..20);
+    let before = packs(folder.path()).len();
+    let done = log.collect(|| Ok(HashSet::new()), |_, _, _| false).unwrap();
+    assert!(done.packs as usize >= before - 1, "{done:?}");
+    let in_batch = |number: u64, with: &Fact| {
+        let (_, at) = log.shared.catalogue.newest(with.space, &with.key).unwrap().unwrap();
+        let (_, fact) = log.shared.packs.fact(at).unwrap();
+        assert_eq!(fact.key, with.key, "{number}");
+        at.location
+    };
+    let collected = collected::Collected::default().fact().unwrap();
+    let last = in_batch(0, &collected);
+    let moved: Vec<_> = (0..20).map(|number| in_batch(number, &said(&format!("key {number}"), "").fact)).collect();
+    assert!(moved.contains(&last), "{last:?} is none of {moved:?}");
+}
+
+/// What others put at the same time finds no room, or here no place that a file can have.
+#[test]
+fn a_commit_which_is_written_does_not_fail_with_what_came_after_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, _) = open(folder.path());
+    let far = i64::MAX.cast_unsigned() - 10;
+    {
+        let mut writer = log.shared.writer();
+        let (pack, next) = (Arc::clone(&writer.pack), writer.next);
+        *writer = Writer::new(pack, far, next);
+        writer.synced = 0;
+        let content = noise(0, 100);
+        let record = Record::new(RecordKind::Blob, Digest::of(&content), &content).unwrap();
+        writer.append(&record).unwrap();
+    }
+    log.shared.sync_to((PackId(1), far)).unwrap();
+    log.sync().unwrap_err();
+}

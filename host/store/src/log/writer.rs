@@ -39,6 +39,11 @@ impl Writer {
         self.written + self.buffer.len() as u64
     }
 
+    /// How much was handed to the file.
+    pub(super) fn written(&self) -> u64 {
+        self.written
+    }
+
     pub(super) fn position(&self) -> (PackId, u64) {
         (self.pack.id(), self.end())
     }
