@@ -40,7 +40,7 @@ pub(crate) use self::fact::{Fact, Space};
 use self::keeper::Keeper;
 use self::pack::{Location, PackId};
 use self::packs::Packs;
-use self::record::{Record, RecordKind};
+use self::record::{Header, Record, RecordKind};
 use self::recovery::recover;
 pub use self::recovery::{Damage, Recovery};
 pub(crate) use self::scrub::Scrubbed;
@@ -276,9 +276,7 @@ impl Shared {
         let missing = || Error::new(Kind::Corrupt, format!("there is no blob {digest}"));
         for _ in 0..MOVES {
             let location = self.catalogue.blob(digest)?.ok_or_else(missing)?;
-            self.hand_over(location)?;
-            if let Some(pack) = self.packs.get(location.pack)? {
-                let (header, content) = pack.read(location)?;
+            if let Some((header, content)) = self.read(location)? {
                 let right = header.kind == RecordKind::Blob && header.digest == *digest;
                 return right.then_some(content).ok_or_else(missing);
             }
@@ -286,7 +284,7 @@ impl Shared {
         Err(missing())
     }
 
-    /// What a fact says, wherever it was moved to.
+    /// What a fact says, wherever it was moved to. All are handed to the file when they are said.
     fn fact(&self, space: Space, key: &[u8], version: Version, mut at: FactAt) -> Result<Option<Vec<u8>>> {
         if at.gone {
             return Ok(None);
@@ -299,7 +297,6 @@ impl Shared {
             )
         };
         for _ in 0..MOVES {
-            self.hand_over(at.location)?;
             if self.packs.contains(at.location.pack) {
                 let (found, fact) = self.packs.fact(at)?;
                 let right = found == version && fact.space == space && fact.key == key;
@@ -312,12 +309,17 @@ impl Shared {
         Err(missing())
     }
 
-    /// Sees to it that what is at `location` can be read from the file.
-    fn hand_over(&self, location: Location) -> Result<()> {
-        let mut writer = self.writer();
-        match writer.is_buffered(location) {
-            true => writer.flush(),
-            false => Ok(()),
+    /// What is at `location`; `None` where the pack was collected. What was not handed to the file yet is read from memory,
+    /// so that a full disk can be read.
+    fn read(&self, location: Location) -> Result<Option<(Header, Vec<u8>)>> {
+        let buffered = {
+            let writer = self.writer();
+            let bytes = writer.buffered(location).map(<[u8]>::to_vec);
+            bytes.map(|bytes| (Arc::clone(&writer.pack), bytes))
+        };
+        match buffered {
+            Some((pack, bytes)) => pack.decode(&bytes, location.offset).map(Some),
+            None => self.packs.get(location.pack)?.map(|pack| pack.read(location)).transpose(),
         }
     }
 

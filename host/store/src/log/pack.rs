@@ -125,9 +125,17 @@ impl Pack {
     pub(super) fn read(&self, location: Location) -> Result<(Header, Vec<u8>)> {
         let mut bytes = vec![0; location.length as usize];
         let length = read_up_to(&self.file, &mut bytes, location.offset).map_err(|error| self.failed("read", error))?;
-        let header = Header::decode(&bytes[..length], &self.key, location.offset);
-        let content = header.and_then(|header| Some((header, header.content(&bytes[HEADER..length])?)));
-        content.ok_or_else(|| self.damaged(location.offset))
+        self.decode(&bytes[..length], location.offset)
+    }
+
+    /// A record of this pack, verified.
+    ///
+    /// # Errors
+    /// [`Kind::Corrupt`] where `bytes` are none that was written at `offset`.
+    pub(super) fn decode(&self, bytes: &[u8], offset: u64) -> Result<(Header, Vec<u8>)> {
+        let header = Header::decode(bytes, &self.key, offset);
+        let content = header.and_then(|header| Some((header, header.content(&bytes[HEADER..])?)));
+        content.ok_or_else(|| self.damaged(offset))
     }
 
     /// What is at `offset`: `None` at the end.

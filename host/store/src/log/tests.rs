@@ -539,3 +539,23 @@ fn a_commit_which_is_written_does_not_fail_with_what_came_after_it() {
     log.shared.sync_to((PackId(1), far)).unwrap();
     log.sync().unwrap_err();
 }
+
+/// A collection may have moved it there which then found no room.
+#[test]
+fn what_cannot_be_written_can_be_read_for_as_long_as_it_is_in_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, _) = open(folder.path());
+    {
+        let mut writer = log.shared.writer();
+        let (pack, next) = (Arc::clone(&writer.pack), writer.next);
+        *writer = Writer::new(pack, i64::MAX.cast_unsigned() - 10, next);
+    }
+    let content = noise(0, 100);
+    let location = {
+        let record = Record::new(RecordKind::Blob, Digest::of(&content), &content).unwrap();
+        log.shared.writer().append(&record).unwrap()
+    };
+    log.shared.catalogue.add_blob(&Digest::of(&content), location);
+    log.shared.writer().flush().unwrap_err();
+    assert_eq!(log.get(&Digest::of(&content)).unwrap(), content);
+}

@@ -48,9 +48,11 @@ impl Writer {
         (self.pack.id(), self.end())
     }
 
-    /// Whether something was not handed to the file yet.
-    pub(super) fn is_buffered(&self, location: Location) -> bool {
-        location.pack == self.pack.id() && location.offset >= self.written
+    /// A record which was not handed to the file yet.
+    pub(super) fn buffered(&self, location: Location) -> Option<&[u8]> {
+        let offset = location.offset.checked_sub(self.written);
+        let start = usize::try_from(offset.filter(|_| location.pack == self.pack.id())?).ok()?;
+        self.buffer.get(start..start.checked_add(location.length as usize)?)
     }
 
     /// Adds a record. A failure leaves out this record, and nothing else.

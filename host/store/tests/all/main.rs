@@ -4,6 +4,8 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+mod bit_flips;
+mod full_disk;
 mod image;
 mod interleaving;
 mod journal;

@@ -18,10 +18,10 @@ pub(crate) struct Model {
     /// By id.
     pub snapshots: BTreeMap<String, Known>,
     /// Ids, the oldest first.
-    order: Vec<String>,
+    pub order: Vec<String>,
     pub names: BTreeMap<String, String>,
     /// Of each key, the oldest first.
-    state: BTreeMap<String, Vec<Value>>,
+    pub state: BTreeMap<String, Vec<Value>>,
     /// What may be the parent of the next snapshot; any of them is right.
     heads: Vec<Option<String>>,
     /// What an interrupted rollback has to lead to.
@@ -39,10 +39,10 @@ pub(crate) struct Known {
 
 /// A version of a value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Value {
+pub(crate) struct Value {
     version: u64,
     /// `None` where it was removed.
-    value: Option<String>,
+    pub value: Option<String>,
     /// Whether a collection came while it was removed: then it may be gone.
     forgotten: bool,
 }

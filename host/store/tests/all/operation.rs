@@ -119,7 +119,7 @@ impl Site {
         let key = KEYS[random.random_range(0..KEYS.len())].to_owned();
         let name = NAMES[random.random_range(0..NAMES.len())].to_owned();
         let description = format!("{:x}", random.random::<u64>());
-        let Some(id) = one_of(model.snapshots.keys(), random) else {
+        let Some(id) = one_of(model.order.iter(), random) else {
             return self.take(None, description, durability, random);
         };
         if model.snapshots.len() > MANY && random.random_bool(0.7) {
