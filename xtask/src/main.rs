@@ -7,6 +7,7 @@
 mod bench;
 mod ci;
 mod command;
+mod crash;
 mod demo;
 mod deny;
 mod fuzz;
@@ -47,6 +48,8 @@ enum Task {
     Fuzz(fuzz::Options),
     /// Have clients stall, vanish and send garbage, and look that nothing of them stays
     Soak(soak::Options),
+    /// Have stores killed, cut off from power, filled up and damaged, and look that nothing is lost
+    Crash(crash::Options),
     /// Run every check beside the tests; .ci/run is `test` and this after set-up
     Ci,
 }
@@ -69,6 +72,7 @@ fn run(task: Task) -> Result<()> {
         Task::Bench(options) => bench::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Soak(options) => soak::run(&options),
+        Task::Crash(options) => crash::run(&options),
         Task::Ci => ci::run(),
     }
 }

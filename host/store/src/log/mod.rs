@@ -319,7 +319,11 @@ impl Shared {
         };
         match buffered {
             Some((pack, bytes)) => pack.decode(&bytes, location.offset).map(Some),
-            None => self.packs.get(location.pack)?.map(|pack| pack.read(location)).transpose(),
+            None => self
+                .packs
+                .get(location.pack)?
+                .map(|pack| pack.read(location))
+                .transpose(),
         }
     }
 

@@ -517,7 +517,9 @@ fn facts_are_moved_and_their_pack_is_collected_in_one_batch() {
     };
     let collected = collected::Collected::default().fact().unwrap();
     let last = in_batch(0, &collected);
-    let moved: Vec<_> = (0..20).map(|number| in_batch(number, &said(&format!("key {number}"), "").fact)).collect();
+    let moved: Vec<_> = (0..20)
+        .map(|number| in_batch(number, &said(&format!("key {number}"), "").fact))
+        .collect();
     assert!(moved.contains(&last), "{last:?} is none of {moved:?}");
 }
 

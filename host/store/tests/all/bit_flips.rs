@@ -55,7 +55,9 @@ fn a_flipped_bit_is_never_served_and_never_silent() {
                 let (at, bit) = (random.random_range(0..length), random.random_range(0..8));
                 let without_catalogue = there.starts_with("packs") && random.random_bool(0.3);
                 let _position = Where {
-                    what: format!("round {round}, bit {bit} of byte {at} of {there:?} of {length} bytes, {without_catalogue}"),
+                    what: format!(
+                        "round {round}, bit {bit} of byte {at} of {there:?} of {length} bytes, {without_catalogue}"
+                    ),
                 };
                 let copy = tempfile::tempdir().unwrap();
                 copy_tree(&site.store(), &copy.path().join("store"));
@@ -68,7 +70,13 @@ fn a_flipped_bit_is_never_served_and_never_silent() {
             }
         }
     }
-    let Counts { flips, refused, told, errors, nothing } = counts;
+    let Counts {
+        flips,
+        refused,
+        told,
+        errors,
+        nothing,
+    } = counts;
     let what = format!(
         "{flips} flips, {nothing} without effect, {errors} which made an error, {told} told when the store was opened, \
          {refused} for which it was not opened"
@@ -108,7 +116,11 @@ fn look(folder: &Path, model: &Model, counts: &mut Counts) {
     }
     let scrub = store.scrub().unwrap();
     let found = told || !scrub.damaged.is_empty();
-    assert!(found || losses.errors.is_empty(), "{:?} and nothing is found", losses.errors);
+    assert!(
+        found || losses.errors.is_empty(),
+        "{:?} and nothing is found",
+        losses.errors
+    );
     counts.told += usize::from(told);
     counts.errors += usize::from(!told && !losses.errors.is_empty());
     counts.nothing += usize::from(!told && losses.errors.is_empty());
@@ -164,7 +176,10 @@ fn look_at_state(store: &Store, model: &Model, losses: &mut Losses) {
         if found == newest {
             continue;
         }
-        assert!(found.is_none() || history.iter().any(|value| value.value == found), "it never was that");
+        assert!(
+            found.is_none() || history.iter().any(|value| value.value == found),
+            "it never was that"
+        );
         losses.silent.push(format!("{key:?} is not the newest"));
     }
 }

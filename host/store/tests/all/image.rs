@@ -131,7 +131,9 @@ impl Image {
             let below = |found: &str| found == path || found.starts_with(&format!("{path}/"));
             result.0.retain(|found, _| !below(found));
             let theirs = other.0.iter().filter(|(found, _)| below(found));
-            result.0.extend(theirs.map(|(found, entry)| (found.clone(), entry.clone())));
+            result
+                .0
+                .extend(theirs.map(|(found, entry)| (found.clone(), entry.clone())));
         }
         Ok(result)
     }

@@ -95,7 +95,9 @@ fn fifty_snapshots_each_of_what_was_restored_from_the_one_before() {
     }
     for (id, image) in taken {
         let place = tempfile::tempdir().unwrap();
-        store.restore(OWNER, id, File::open(place.path()).unwrap().as_fd()).unwrap();
+        store
+            .restore(OWNER, id, File::open(place.path()).unwrap().as_fd())
+            .unwrap();
         Image::of(place.path()).assert_is(&image, "what is restored at the end");
     }
 }

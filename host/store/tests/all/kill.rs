@@ -45,7 +45,13 @@ fn a_killed_process_loses_nothing_that_was_acknowledged() {
         assert_eq!(ended.signal(), Some(9), "{ended}: {}", worker::errors(&site.folder));
         model = look(&site, model, &mut random, &mut counts);
     }
-    let Counts { operations, pending, done, resumed, rebuilt } = counts;
+    let Counts {
+        operations,
+        pending,
+        done,
+        resumed,
+        rebuilt,
+    } = counts;
     let what = format!(
         "{rounds} kills, {operations} operations acknowledged, {pending} interrupted of which {done} were done, \
          {resumed} rollbacks found half done, {rebuilt} catalogues removed"
@@ -54,7 +60,9 @@ fn a_killed_process_loses_nothing_that_was_acknowledged() {
 }
 
 fn kill(site: &Site, random: &mut ChaCha8Rng) -> ExitStatus {
-    let mut worker = worker::command(&site.folder, &[], random.random(), STEPS).spawn().unwrap();
+    let mut worker = worker::command(&site.folder, &[], random.random(), STEPS)
+        .spawn()
+        .unwrap();
     std::thread::sleep(Duration::from_micros(random.random_range(2_000..500_000)));
     worker.kill().unwrap();
     worker.wait().unwrap()
@@ -111,7 +119,8 @@ fn look_at_directory(
         }
         (Some(Operation::RollBack { after, .. }), Some(_)) => {
             let after = after.as_ref().expect("nothing was in the way");
-            site.image().assert_is(after, "after a rollback which was not told to be interrupted");
+            site.image()
+                .assert_is(after, "after a rollback which was not told to be interrupted");
         }
         (Some(Operation::RollBack { before, .. }), None) => {
             assert_eq!(interrupted, None);

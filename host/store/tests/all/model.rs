@@ -52,13 +52,25 @@ impl Model {
     pub(crate) fn apply(&mut self, operation: &Operation, answer: &Answer) {
         let refusals = self.refusals(operation);
         if let Answer::Refused(kind) = answer {
-            assert!(refusals.contains(kind), "{kind} for {operation:?}, not one of {refusals:?}");
+            assert!(
+                refusals.contains(kind),
+                "{kind} for {operation:?}, not one of {refusals:?}"
+            );
             return;
         }
         let may_be_done = !matches!(refusals[..], [_, ..]) || matches!(operation, Operation::RollBack { .. });
         assert!(may_be_done, "{answer:?} for {operation:?}, not one of {refusals:?}");
         match (operation, answer) {
-            (Operation::Take { image, name, description, pinned, .. }, Answer::Taken { id, parent }) => {
+            (
+                Operation::Take {
+                    image,
+                    name,
+                    description,
+                    pinned,
+                    ..
+                },
+                Answer::Taken { id, parent },
+            ) => {
                 self.took(id, parent, image, (description, *pinned));
                 self.names.extend(name.iter().map(|name| (name.clone(), id.clone())));
             }
@@ -76,7 +88,14 @@ impl Model {
                 self.order.retain(|found| found != id);
                 self.names.retain(|_, named| named != id);
             }
-            (Operation::Describe { id, description, pinned }, Answer::Done) => {
+            (
+                Operation::Describe {
+                    id,
+                    description,
+                    pinned,
+                },
+                Answer::Done,
+            ) => {
                 let known = self.snapshots.get_mut(id).expect("it was not refused");
                 (known.description, known.pinned) = (description.clone(), *pinned);
             }
@@ -109,7 +128,10 @@ impl Model {
 
     fn put(&mut self, key: &str, version: u64, value: Option<&String>) {
         let history = self.state.entry(key.to_owned()).or_default();
-        assert!(history.last().is_none_or(|last| last.version < version), "versions grow");
+        assert!(
+            history.last().is_none_or(|last| last.version < version),
+            "versions grow"
+        );
         history.push(Value {
             version,
             value: value.cloned(),
@@ -128,14 +150,21 @@ impl Model {
         let missing = |id: &String| !self.snapshots.contains_key(id);
         let kinds = match operation {
             Operation::Take { name: Some(name), .. } if self.names.contains_key(name) => vec![Kind::Conflict],
-            Operation::Delete { id } | Operation::Describe { id, .. } | Operation::SetName { id, .. } if missing(id) => {
+            Operation::Delete { id } | Operation::Describe { id, .. } | Operation::SetName { id, .. }
+                if missing(id) =>
+            {
                 vec![Kind::NotFound]
             }
             Operation::RollBack { to, .. } if missing(to) => vec![Kind::NotFound],
             Operation::RollBack { after: None, .. } => vec![Kind::InvalidInput, Kind::Unsupported],
-            Operation::RollBack { to, paths, keep, before, .. }
-                if (before.has_links() || self.snapshots[to].image.has_links())
-                    && !(paths.is_empty() && keep.is_empty()) =>
+            Operation::RollBack {
+                to,
+                paths,
+                keep,
+                before,
+                ..
+            } if (before.has_links() || self.snapshots[to].image.has_links())
+                && !(paths.is_empty() && keep.is_empty()) =>
             {
                 vec![Kind::Unsupported]
             }
@@ -180,7 +209,10 @@ impl Model {
     fn state_differs(&self, store: &Store) -> Option<String> {
         let keys = store.state_keys(OWNER, "").unwrap().into_iter();
         let keys: BTreeMap<_, _> = keys.map(|(key, version)| (key, version.as_u64())).collect();
-        let newest = self.state.iter().filter_map(|(key, history)| Some((key, history.last()?)));
+        let newest = self
+            .state
+            .iter()
+            .filter_map(|(key, history)| Some((key, history.last()?)));
         let there = newest.filter(|(_, last)| last.value.is_some());
         let expected: BTreeMap<_, _> = there.map(|(key, last)| (key.clone(), last.version)).collect();
         if keys != expected {
@@ -205,7 +237,9 @@ impl Model {
             assert!(verified.damaged.is_empty(), "snapshot {id}: {verified:?}");
             let place = scratch.path().join(id);
             fs::create_dir(&place).unwrap();
-            store.restore(OWNER, parsed, File::open(&place).unwrap().as_fd()).unwrap();
+            store
+                .restore(OWNER, parsed, File::open(&place).unwrap().as_fd())
+                .unwrap();
             Image::of(&place).assert_is(&self.snapshots[id].image, id);
             fs::remove_dir_all(place).unwrap();
         }
@@ -221,7 +255,9 @@ impl Model {
             }
             Operation::Delete { id } => {
                 let found = store.snapshot(OWNER, id.parse().unwrap());
-                found.is_err_and(|error| error.kind() == Kind::NotFound).then_some(Answer::Done)
+                found
+                    .is_err_and(|error| error.kind() == Kind::NotFound)
+                    .then_some(Answer::Done)
             }
             Operation::Describe { id, description, .. } => {
                 let found = store.snapshot(OWNER, id.parse().unwrap()).ok()?;
@@ -255,10 +291,14 @@ fn history_differs(store: &Store, key: &str, history: &[Value]) -> Option<String
     let said: BTreeMap<_, _> = history.iter().map(|value| (value.version, &value.value)).collect();
     let wrong = found.iter().find(|(version, value)| said.get(version) != Some(value));
     let latest = history.iter().rev().take(STATE_VERSIONS);
-    let missing = latest.filter(|value| !value.forgotten).find(|value| !found.contains_key(&value.version));
+    let missing = latest
+        .filter(|value| !value.forgotten)
+        .find(|value| !found.contains_key(&value.version));
     if wrong.is_none() && missing.is_none() {
         return None;
     }
     let versions: Vec<_> = found.keys().collect();
-    Some(format!("history of {key:?}: wrong {wrong:?}, missing {missing:?} among {versions:?}"))
+    Some(format!(
+        "history of {key:?}: wrong {wrong:?}, missing {missing:?} among {versions:?}"
+    ))
 }

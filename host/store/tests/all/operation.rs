@@ -125,7 +125,11 @@ impl Site {
         if model.snapshots.len() > MANY && random.random_bool(0.7) {
             let pinned = model.snapshots[&id].pinned;
             return match pinned {
-                true => Operation::Describe { id, description, pinned: false },
+                true => Operation::Describe {
+                    id,
+                    description,
+                    pinned: false,
+                },
                 false => Operation::Delete { id },
             };
         }
@@ -193,7 +197,13 @@ impl Site {
     /// What a store says that is no answer.
     pub(crate) fn perform(&self, store: &Store, operation: &Operation) -> Result<Answer, Error> {
         match operation {
-            Operation::Take { name, description, pinned, durability, .. } => {
+            Operation::Take {
+                name,
+                description,
+                pinned,
+                durability,
+                ..
+            } => {
                 let details = Details {
                     name: name.clone(),
                     description: description.clone(),
@@ -204,16 +214,21 @@ impl Site {
                 let taken = store.take(OWNER, directory.as_fd(), &details, (*durability).into())?;
                 Ok(Answer::taken(&taken))
             }
-            Operation::RollBack { to, paths, keep, durability, .. } => {
+            Operation::RollBack {
+                to,
+                paths,
+                keep,
+                durability,
+                ..
+            } => {
                 let bytes = |paths: &[String]| paths.iter().map(|path| path.clone().into_bytes()).collect();
                 let scope = Scope {
                     paths: bytes(paths),
                     keep: bytes(keep),
                 };
                 let (to, details) = (to.parse().unwrap(), Details::default());
-                let done = self.at_place(|place| {
-                    store.roll_back(OWNER, place, to, &scope, &details, (*durability).into())
-                })?;
+                let done =
+                    self.at_place(|place| store.roll_back(OWNER, place, to, &scope, &details, (*durability).into()))?;
                 Ok(Answer::taken(&done.before))
             }
             Operation::Resume => {
@@ -221,7 +236,11 @@ impl Site {
                 Ok(Answer::Done)
             }
             Operation::Delete { id } => done(store.delete(OWNER, id.parse().unwrap())),
-            Operation::Describe { id, description, pinned } => {
+            Operation::Describe {
+                id,
+                description,
+                pinned,
+            } => {
                 let details = Details {
                     description: description.clone(),
                     pinned: *pinned,
@@ -277,7 +296,11 @@ impl Site {
             name: OWNER,
         });
         let names = fs::read_dir(&parent).unwrap().map(|entry| entry.unwrap().file_name());
-        assert_eq!(names.collect::<Vec<_>>(), [OWNER], "nothing is left beside the directory");
+        assert_eq!(
+            names.collect::<Vec<_>>(),
+            [OWNER],
+            "nothing is left beside the directory"
+        );
         done
     }
 }

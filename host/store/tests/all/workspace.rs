@@ -46,15 +46,19 @@ fn one(top: &Path, random: &mut ChaCha8Rng) -> std::io::Result<()> {
         11 => fs::create_dir_all(new),
         12 => fs::remove_dir_all(old),
         13 => fs::remove_file(old),
-        14 if old.symlink_metadata()?.is_dir() => {
-            fs::set_permissions(old, PermissionsExt::from_mode([0o755, 0o700, 0o1777][random.random_range(0..3)]))
-        }
+        14 if old.symlink_metadata()?.is_dir() => fs::set_permissions(
+            old,
+            PermissionsExt::from_mode([0o755, 0o700, 0o1777][random.random_range(0..3)]),
+        ),
         14 | 15 if old.symlink_metadata()?.is_file() => {
             let mode = MODES[random.random_range(0..MODES.len())];
             fs::set_permissions(old, PermissionsExt::from_mode(mode))
         }
         _ => {
-            let time = Duration::new(random.random_range(0..3_000_000_000), random.random_range(0..1_000_000_000));
+            let time = Duration::new(
+                random.random_range(0..3_000_000_000),
+                random.random_range(0..1_000_000_000),
+            );
             fs::File::open(old)?.set_modified(SystemTime::UNIX_EPOCH + time)
         }
     }

@@ -116,7 +116,11 @@ impl Disk {
             }
             What::MakeDirectory(path) => self.rename(NameChange::Add(path.clone(), Node::Directory), event.ended),
             What::Rename(from, to) => {
-                assert_eq!(from.parent(), to.parent(), "a move to another directory is not known here");
+                assert_eq!(
+                    from.parent(),
+                    to.parent(),
+                    "a move to another directory is not known here"
+                );
                 self.rename(NameChange::Rename(from.clone(), to.clone()), event.ended);
             }
             What::Remove(path) => self.rename(NameChange::Remove(path.clone()), event.ended),
@@ -254,7 +258,11 @@ impl File {
             let written = self.versions_of(number, up_to);
             let one = &written[random.random_range(0..written.len())];
             let other = &written[random.random_range(0..written.len())];
-            let torn = if random.random_bool(0.3) { SECTOR * random.random_range(1..8) } else { PAGE };
+            let torn = if random.random_bool(0.3) {
+                SECTOR * random.random_range(1..8)
+            } else {
+                PAGE
+            };
             for (at, byte) in page.iter_mut().enumerate() {
                 *byte = if at < torn { one[at] } else { other[at] };
             }
@@ -265,7 +273,9 @@ impl File {
     /// The content after so many of the changes which wait.
     fn version(&self, count: usize) -> Vec<u8> {
         let mut bytes = self.synced.clone();
-        self.pending[..count].iter().for_each(|(change, _)| change.apply(&mut bytes));
+        self.pending[..count]
+            .iter()
+            .for_each(|(change, _)| change.apply(&mut bytes));
         bytes
     }
 
@@ -277,7 +287,12 @@ impl File {
             Change::Cut(length) => *length < start + PAGE,
         };
         let mut versions = vec![page_of(&self.synced, start)];
-        for (index, (change, _)) in self.pending.iter().enumerate().filter(|(_, (change, _))| touched(change)) {
+        for (index, (change, _)) in self
+            .pending
+            .iter()
+            .enumerate()
+            .filter(|(_, (change, _))| touched(change))
+        {
             let mut page = *versions.last().expect("there is the first");
             match change {
                 Change::Write(at, bytes) => {

@@ -57,7 +57,13 @@ fn a_power_cut_undoes_nothing_that_was_synced() {
             (folder, model) = work_and_cut(folder.path(), model, (go, cuts), &mut counts);
         }
     }
-    let Counts { operations, undone, interrupted, torn, rebuilt } = counts;
+    let Counts {
+        operations,
+        undone,
+        interrupted,
+        torn,
+        rebuilt,
+    } = counts;
     let what = format!(
         "{cuts} cuts, {operations} operations before them of which {undone} were undone that were not synced, {interrupted} \
          rollbacks found half done, {torn} torn ends cut off, {rebuilt} catalogues made anew by themselves"
@@ -87,7 +93,11 @@ fn work_and_cut(
         let at = trace.some_point(&mut random);
         let loss = [Loss::Nothing, Loss::All, Loss::Some][random.random_range(0..3)];
         let mut disk = before.clone();
-        disk.replay(&trace, at, [Names::Ordered, Names::ByDirectory][random.random_range(0..2)]);
+        disk.replay(
+            &trace,
+            at,
+            [Names::Ordered, Names::ByDirectory][random.random_range(0..2)],
+        );
         disk.write_cut(&site.store(), loss, &mut random);
         let lines = trace.acknowledged(at);
         let model = look(&site, model.clone(), &lines, &mut random, counts);
@@ -112,7 +122,9 @@ fn look(site: &Site, model: Model, lines: &[Line], random: &mut ChaCha8Rng, coun
     model.check(&store, |_| true);
     if let Some(to) = store.interrupted(OWNER).unwrap() {
         counts.interrupted += 1;
-        let last = operations[..done].iter().rposition(|(_, answer)| matches!(answer, Some(Answer::Taken { .. })));
+        let last = operations[..done]
+            .iter()
+            .rposition(|(_, answer)| matches!(answer, Some(Answer::Taken { .. })));
         let after = match last.map(|last| (last, &operations[last].0)) {
             Some((last, Operation::RollBack { to: said, after, .. })) if *said == to.to_string() => {
                 assert!(last + 1 >= least, "a rollback was acknowledged and is interrupted");
@@ -190,5 +202,8 @@ fn last_fitting(
         }
     }
     let of = operations.len();
-    panic!("of {of} operations, {least} synced, the store holds no beginning:\n{}", differences.join("\n"));
+    panic!(
+        "of {of} operations, {least} synced, the store holds no beginning:\n{}",
+        differences.join("\n")
+    );
 }

@@ -154,7 +154,10 @@ fn events(text: &str, reader: &mut Reader) -> Vec<Event> {
 fn parse(line: &str) -> Option<Call<'_>> {
     let (name, rest) = line.split_once('(')?;
     // What is in quotes and in angle brackets is hexadecimal, so that this is the end of the arguments.
-    let end = rest.match_indices(')').find(|(at, _)| rest[at + 1..].trim_start().starts_with("= "))?.0;
+    let end = rest
+        .match_indices(')')
+        .find(|(at, _)| rest[at + 1..].trim_start().starts_with("= "))?
+        .0;
     let result = rest[end + 1..].trim_start().strip_prefix("= ")?;
     let digits = result.split([' ', '<']).next()?;
     Some(Call {
@@ -178,12 +181,15 @@ impl Reader {
                 };
                 let has = |flag: &str| call.name == "creat" || arguments.iter().any(|argument| argument.contains(flag));
                 let made = has("O_CREAT").then(|| What::MakeFile(path.clone()));
-                made.into_iter().chain(has("O_TRUNC").then_some(What::Cut(path, 0))).collect()
+                made.into_iter()
+                    .chain(has("O_TRUNC").then_some(What::Cut(path, 0)))
+                    .collect()
             }
             // It says itself that what it wrote may not be there after a power cut.
             "sync_file_range" => vec![],
             "lseek" => {
-                self.positions.insert(descriptor(&arguments[0]), call.result.cast_unsigned());
+                self.positions
+                    .insert(descriptor(&arguments[0]), call.result.cast_unsigned());
                 vec![]
             }
             "write" if first.as_ref() == Some(&self.journal) => return vec![What::Told],
@@ -192,11 +198,19 @@ impl Reader {
                 let at = *position;
                 *position += call.result.cast_unsigned();
                 let bytes = |path| What::Write(path, at, written(&arguments[1], call.result));
-                first.filter(|path| self.is_in_store(path)).map(bytes).into_iter().collect()
+                first
+                    .filter(|path| self.is_in_store(path))
+                    .map(bytes)
+                    .into_iter()
+                    .collect()
             }
             "pwrite64" => {
                 let bytes = |path| What::Write(path, number(3), written(&arguments[1], call.result));
-                first.filter(|path| self.is_in_store(path)).map(bytes).into_iter().collect()
+                first
+                    .filter(|path| self.is_in_store(path))
+                    .map(bytes)
+                    .into_iter()
+                    .collect()
             }
             "ftruncate" => first.map(|path| What::Cut(path, number(1))).into_iter().collect(),
             "fsync" | "fdatasync" => first.map(What::Sync).into_iter().collect(),
@@ -207,7 +221,9 @@ impl Reader {
                 vec![What::Rename(named(arguments, 0), named(arguments, second))]
             }
             _ => {
-                let all = arguments.iter().filter_map(|argument| path_in(argument).or_else(|| quoted(argument)));
+                let all = arguments
+                    .iter()
+                    .filter_map(|argument| path_in(argument).or_else(|| quoted(argument)));
                 for path in all {
                     assert!(!self.is_in_store(&path), "{} to {path:?} is not known here", call.name);
                 }
