@@ -35,7 +35,6 @@ impl Journal {
     pub(crate) fn write(&mut self, line: &Line) {
         let mut bytes = serde_json::to_vec(line).unwrap();
         bytes.push(b'\n');
-        // In one call: it is there, or it is not.
         assert_eq!(self.0.write(&bytes).unwrap(), bytes.len());
     }
 }
@@ -44,10 +43,11 @@ pub(crate) fn path(folder: &Path) -> PathBuf {
     folder.join("journal")
 }
 
-/// All lines.
+/// All lines, but for the last if its writer was killed in the midst of it.
 pub(crate) fn read(folder: &Path) -> Vec<Line> {
-    let lines = fs::read_to_string(path(folder)).unwrap();
-    lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    let text = fs::read_to_string(path(folder)).unwrap();
+    let lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+    lines.map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// What is so for sure after some lines, and the operation which was not acknowledged in them.
