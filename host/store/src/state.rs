@@ -53,7 +53,8 @@ impl Store {
         self.change_state(owner, key, Some(value.to_vec()), expected, durability)
     }
 
-    /// Removes a value, if the newest version is the expected one. What it was stays in the history.
+    /// Removes a value, if the newest version is the expected one. What it was stays in the history until the store is
+    /// collected.
     ///
     /// # Errors
     /// [`Kind::Conflict`] where another came first.
@@ -75,7 +76,8 @@ impl Store {
             .collect())
     }
 
-    /// The versions of a value, the oldest first: at least the latest [`STATE_VERSIONS`], `None` where it was removed.
+    /// The versions of a value, the oldest first, `None` where it was removed: at least the latest [`STATE_VERSIONS`], but
+    /// for those which were there when the store was collected while the value was removed.
     ///
     /// # Errors
     /// [`Kind::InvalidInput`] for a key which cannot be.
