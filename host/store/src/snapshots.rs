@@ -285,6 +285,13 @@ pub(crate) fn snapshot_key(owner: &str, id: SnapshotId) -> Result<Vec<u8>> {
     Ok([&owner::prefix(owner)?, id.as_bytes()].concat())
 }
 
+/// The owner and the id in the key of a snapshot.
+pub(crate) fn of_key(key: &[u8]) -> Option<(String, SnapshotId)> {
+    let end = key.iter().position(|byte| *byte == 0)?;
+    let owner = String::from_utf8(key[..end].to_vec()).ok()?;
+    Some((owner, SnapshotId::from_slice(&key[end + 1..])?))
+}
+
 fn snapshot_change(owner: &str, id: SnapshotId, record: Option<&Record>) -> Result<Change> {
     let fact = Fact {
         space: Space::Snapshot,

@@ -409,6 +409,32 @@ fn a_damaged_blob_is_found_and_named_and_stored_again() {
 }
 
 #[test]
+fn a_damaged_commit_is_found_and_named_and_all_goes_on_without_it() {
+    let fixture = Fixture::new();
+    fixture.write("good", "good");
+    let good = fixture.take(&named("good")).unwrap();
+    fixture.write("bad", "bad");
+    let bad = fixture.take(&named("distinguished")).unwrap();
+    let pack = fixture.folder.path().join("store/packs/0000000000000001.pack");
+    let mut bytes = fs::read(&pack).unwrap();
+    let found = bytes
+        .windows(13)
+        .rposition(|window| window == b"distinguished")
+        .unwrap();
+    bytes[found] ^= 1;
+    fs::write(&pack, bytes).unwrap();
+
+    let store = &fixture.store;
+    assert_eq!(store.snapshots(OWNER).unwrap_err().kind(), Kind::Corrupt);
+    assert_eq!(fixture.take(&Details::default()).unwrap_err().kind(), Kind::Corrupt);
+    let scrub = store.scrub().unwrap();
+    assert_eq!(scrub.snapshots, [(OWNER.to_owned(), bad.id)]);
+    assert_eq!(store.snapshots(OWNER).unwrap(), [good.clone()]);
+    assert_eq!(fixture.plain().parent, Some(good.id));
+    store.collect().unwrap();
+}
+
+#[test]
 fn state_has_versions() {
     let fixture = Fixture::new();
     let store = &fixture.store;

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use crate::head::Head;
 use crate::log::{Scrubbed, Space};
 use crate::snapshot::Record;
+use crate::snapshots::of_key;
 use crate::tree::{Blobs, Onward, Root, reach};
 use crate::{Collection, Damage, Digest, Kind, Result, STATE_VERSIONS, SnapshotId, Store};
 
@@ -69,17 +70,24 @@ impl Store {
     }
 
     /// Reads all packs, and names the snapshots which need what is damaged. What a damaged blob was is stored again when
-    /// it next comes in.
+    /// it next comes in. What was said in a damaged commit is forgotten: a snapshot of it is named and gone, and of a value
+    /// the version before is the newest.
     ///
     /// # Errors
     /// [`Kind::Unavailable`] where the file system refuses.
     pub fn scrub(&self) -> Result<Scrub> {
         let _lease = self.log.lease();
-        let Scrubbed { bytes, damaged, blobs } = self.log.scrub()?;
+        let Scrubbed {
+            bytes,
+            damaged,
+            blobs,
+            facts,
+        } = self.log.scrub()?;
+        let forgotten = facts.iter().filter(|(space, _)| *space == Space::Snapshot);
         let mut scrub = Scrub {
             bytes,
             damaged,
-            snapshots: Vec::new(),
+            snapshots: forgotten.filter_map(|(_, key)| of_key(key)).collect(),
         };
         if scrub.damaged.is_empty() {
             return Ok(scrub);
@@ -90,6 +98,8 @@ impl Store {
                 scrub.snapshots.push((owner, id));
             }
         }
+        scrub.snapshots.sort();
+        scrub.snapshots.dedup();
         Ok(scrub)
     }
 
@@ -97,7 +107,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Kind::Conflict`] while another collection is under way; [`Kind::Corrupt`] where a snapshot is so damaged that
-    /// nobody can tell what it needs: it has to be deleted first.
+    /// nobody can tell what it needs: it has to be deleted first, or forgotten by a scrub.
     pub fn collect(&self) -> Result<Collection> {
         let keep = |space, _: &[u8], newer| space == Space::State && newer < STATE_VERSIONS;
         self.log.collect(|| self.needed(), keep)

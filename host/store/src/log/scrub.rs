@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use super::pack::{Item, Location, START};
-use super::{Damage, Log};
-use crate::{Digest, Result};
+use super::{Damage, Log, Space};
+use crate::{Digest, Kind, Result};
 
 /// What was found.
 pub(crate) struct Scrubbed {
@@ -12,11 +12,14 @@ pub(crate) struct Scrubbed {
     pub damaged: Vec<Damage>,
     /// The blobs which are damaged.
     pub blobs: HashSet<Digest>,
+    /// What was said in batches which are damaged.
+    pub facts: Vec<(Space, Vec<u8>)>,
 }
 
 impl Log {
     /// Reads all packs. Blobs which are damaged are no longer taken to be there, so that they are stored again when they
-    /// next come in.
+    /// next come in. What was said in a damaged batch is forgotten, as it is when the catalogue is made anew: otherwise
+    /// nothing more could be said of any of that.
     pub(crate) fn scrub(&self) -> Result<Scrubbed> {
         let shared = &self.shared;
         shared.writer().flush()?;
@@ -24,6 +27,7 @@ impl Log {
             bytes: 0,
             damaged: Vec::new(),
             blobs: HashSet::new(),
+            facts: Vec::new(),
         };
         for id in shared.packs.ids() {
             let end = self.end_of(id)?;
@@ -43,7 +47,7 @@ impl Log {
                                     offset,
                                     length,
                                 };
-                                (offset + u64::from(length), pack.read(location).is_ok())
+                                (offset + u64::from(length), is_whole(pack.read(location))?)
                             }
                         };
                         if !whole {
@@ -66,22 +70,46 @@ impl Log {
     }
 
     fn forget_damaged(&self, scrubbed: &mut Scrubbed) -> Result<()> {
-        let Scrubbed { damaged, blobs, .. } = scrubbed;
+        let Scrubbed {
+            damaged, blobs, facts, ..
+        } = scrubbed;
         if damaged.is_empty() {
             return Ok(());
         }
-        self.shared.catalogue.each_blob(|digest, location| {
+        let is_damaged = |location: Location| {
             let end = location.offset + u64::from(location.length);
             let touches =
                 |damage: &Damage| damage.pack == location.pack.0 && damage.from < end && location.offset < damage.to;
-            if damaged.iter().any(touches) || !self.shared.packs.contains(location.pack) {
+            damaged.iter().any(touches) || !self.shared.packs.contains(location.pack)
+        };
+        let catalogue = &self.shared.catalogue;
+        let (mut found, mut said) = (Vec::new(), Vec::new());
+        catalogue.each_blob(|digest, at| found.extend(is_damaged(at).then_some((digest, at))))?;
+        catalogue.each_fact(|space, key, version, at| {
+            said.extend(is_damaged(at.location).then_some((space, key, version, at)));
+        })?;
+        // A collection may have moved some of it meanwhile.
+        let _writer = self.shared.writer();
+        for (digest, at) in found {
+            if catalogue.blob(&digest)? == Some(at) {
+                catalogue.remove_blob(&digest);
                 blobs.insert(digest);
             }
-        })?;
-        let _writer = self.shared.writer();
-        blobs
-            .iter()
-            .for_each(|digest| self.shared.catalogue.remove_blob(digest));
+        }
+        for (space, key, version, at) in said {
+            if catalogue.versions(space, &key)?.contains(&(version, at)) {
+                catalogue.remove_fact(space, &key, version);
+                facts.push((space, key));
+            }
+        }
         Ok(())
+    }
+}
+
+/// What cannot be read now may be whole all the same.
+fn is_whole<T>(read: Result<T>) -> Result<bool> {
+    match read {
+        Err(error) if error.kind() != Kind::Corrupt => Err(error),
+        read => Ok(read.is_ok()),
     }
 }
