@@ -91,7 +91,7 @@ fn work_and_cut(
         let folder = tempfile::tempdir().unwrap();
         let site = Site::make(folder.path());
         let at = trace.some_point(&mut random);
-        let loss = [Loss::Nothing, Loss::All, Loss::Some][random.random_range(0..3)];
+        let loss = [Loss::Nothing, Loss::All, Loss::Some, Loss::Some][random.random_range(0..4)];
         let mut disk = before.clone();
         disk.replay(
             &trace,

@@ -90,15 +90,20 @@ impl Trace {
         }
     }
 
-    /// Anywhere, but mostly about when something was done to the store.
+    /// Anywhere, but mostly when something was done to the store, and often just before a sync was done.
     pub(super) fn some_point(&self, random: &mut ChaCha8Rng) -> usize {
-        if random.random_bool(0.2) {
-            return random.random_range(0..=self.length);
-        }
-        let rare = random.random_bool(0.5);
-        let chosen: Vec<_> = self.events.iter().filter(|event| !rare || event.is_rare()).collect();
+        let which: fn(&Event) -> bool = match random.random_range(0..8) {
+            0 => return random.random_range(0..=self.length),
+            1..3 => |_| true,
+            3..5 => Event::is_rare,
+            _ => |event| matches!(event.what, What::Sync(_)),
+        };
+        let chosen: Vec<_> = self.events.iter().filter(|event| which(event)).collect();
         let event = chosen[random.random_range(0..chosen.len())];
-        random.random_range(event.begun..=event.ended + 2)
+        match event.what {
+            What::Sync(_) => event.ended,
+            _ => random.random_range(event.begun..=event.ended + 2),
+        }
     }
 
     /// The lines of the journal which its writer had begun to write before a point.
