@@ -156,18 +156,7 @@ impl Model {
                 vec![Kind::NotFound]
             }
             Operation::RollBack { to, .. } if missing(to) => vec![Kind::NotFound],
-            Operation::RollBack { after: None, .. } => vec![Kind::InvalidInput, Kind::Unsupported],
-            Operation::RollBack {
-                to,
-                paths,
-                keep,
-                before,
-                ..
-            } if (before.has_links() || self.snapshots[to].image.has_links())
-                && !(paths.is_empty() && keep.is_empty()) =>
-            {
-                vec![Kind::Unsupported]
-            }
+            Operation::RollBack { after: None, .. } => vec![Kind::InvalidInput],
             Operation::Delete { id } if self.snapshots[id].pinned => vec![Kind::Conflict],
             Operation::RemoveName { name } if !self.names.contains_key(name) => vec![Kind::NotFound],
             _ => vec![],
