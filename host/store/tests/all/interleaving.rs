@@ -5,6 +5,7 @@ use std::os::fd::AsFd;
 use std::time::Instant;
 
 use palisade_store::{Details, Durability, Recovery, Store};
+use palisade_store::{Line, Since};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
@@ -90,7 +91,13 @@ fn fifty_snapshots_each_of_what_was_restored_from_the_one_before() {
         }
         change(&place, &mut random);
         let directory = File::open(&place).unwrap();
-        let snapshot = store.take(OWNER, directory.as_fd(), &Details::default(), Durability::Soon);
+        let snapshot = store.take(
+            &mut Line::new(OWNER),
+            directory.as_fd(),
+            Since::Unknown,
+            &Details::default(),
+            Durability::Soon,
+        );
         taken.push((snapshot.unwrap().id, Image::of(&place)));
     }
     for (id, image) in taken {

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
-use palisade_store::{Details, Durability, Error, Expected, Place, Scope, Snapshot, Store};
+use palisade_store::{Details, Durability, Error, Expected, Line, Scope, Since, Snapshot, Store};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::image::Image;
 use crate::model::{Model, OWNER};
 
-const NAMES: [&str; 4] = ["stable", "last", "release/1", "x"];
+const NAMES: [&str; 4] = ["stable", "last", "release-1", "x"];
 const KEYS: [&str; 5] = ["a", "b", "b/c", "long", "z"];
 
 /// Up to this many snapshots; then more are deleted.
@@ -213,7 +213,8 @@ impl Site {
                     ..Details::default()
                 };
                 let directory = File::open(self.work()).unwrap();
-                let taken = store.take(OWNER, directory.as_fd(), &details, (*durability).into())?;
+                let (line, since) = (&mut Line::new(OWNER), Since::Unknown);
+                let taken = store.take(line, directory.as_fd(), since, &details, (*durability).into())?;
                 Ok(Answer::taken(&taken))
             }
             Operation::RollBack {
@@ -229,12 +230,15 @@ impl Site {
                     keep: bytes(keep),
                 };
                 let (to, details) = (to.parse().unwrap(), Details::default());
-                let done =
-                    self.at_place(|place| store.roll_back(OWNER, place, to, &scope, &details, (*durability).into()))?;
+                let directory = File::open(self.work()).unwrap();
+                let (line, since) = (&mut Line::new(OWNER), Since::Unknown);
+                let durability = (*durability).into();
+                let done = store.roll_back(line, directory.as_fd(), since, to, &scope, &details, durability)?;
                 Ok(Answer::taken(&done.before))
             }
             Operation::Resume => {
-                self.at_place(|place| store.resume(OWNER, place, Durability::Synced))?;
+                let directory = File::open(self.work()).unwrap();
+                store.resume(&mut Line::new(OWNER), directory.as_fd(), Durability::Synced)?;
                 Ok(Answer::Done)
             }
             Operation::Delete { id } => done(store.delete(OWNER, id.parse().unwrap())),
@@ -288,22 +292,6 @@ impl Site {
             self.image().assert_is(expected, "after a rollback");
         }
         answer
-    }
-
-    fn at_place<T>(&self, work: impl FnOnce(Place<'_>) -> T) -> T {
-        let parent = self.folder.join("work");
-        let directory = File::open(&parent).unwrap();
-        let done = work(Place {
-            parent: directory.as_fd(),
-            name: OWNER,
-        });
-        let names = fs::read_dir(&parent).unwrap().map(|entry| entry.unwrap().file_name());
-        assert_eq!(
-            names.collect::<Vec<_>>(),
-            [OWNER],
-            "nothing is left beside the directory"
-        );
-        done
     }
 }
 

@@ -12,7 +12,7 @@ use crate::tree::node::{Blobs, Body, Content, Entry, File, Meta, Node, Root, Tim
 use crate::{Digest, Kind, Result};
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn what_is_built_is_what_was_captured(plans in plans(20)) {

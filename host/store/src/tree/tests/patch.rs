@@ -13,7 +13,7 @@ use crate::tree::patch::patch;
 use crate::tree::recapture::recapture;
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(12))]
 
     #[test]
     fn a_patched_directory_is_what_it_should_be(first in plans_without_links(20), more in plans_without_links(8)) {

@@ -234,7 +234,7 @@ impl Watched<'_> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
     fn a_recapture_gives_what_a_capture_gives(plans in plans(16), rounds in vec((any::<bool>(), vec(step(), 0..10)), 1..5)) {
