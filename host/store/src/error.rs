@@ -1,4 +1,5 @@
 use std::fmt;
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 /// What may fail with an [`Error`].
@@ -43,8 +44,9 @@ impl Error {
     /// A failure of the file system while `doing` something.
     pub(crate) fn io(doing: impl fmt::Display, source: impl Into<std::io::Error>) -> Self {
         let source = source.into();
-        let kind = match source.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
-            Some(rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT | rustix::io::Errno::FBIG) => Kind::Exhausted,
+        // By its kind: sled makes errors anew, without the number.
+        let kind = match source.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => Kind::Exhausted,
             _ => Kind::Unavailable,
         };
         Self {
@@ -69,5 +71,24 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.source.as_deref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_as_such_whoever_tells_it() {
+        for errno in [Errno::NOSPC, Errno::DQUOT, Errno::FBIG] {
+            assert_eq!(Error::io("cannot", errno).kind(), Kind::Exhausted);
+            let again = io::Error::new(io::Error::from(errno).kind(), "said again");
+            assert_eq!(Error::io("cannot", again).kind(), Kind::Exhausted);
+        }
+        assert_eq!(Error::io("cannot", Errno::IO).kind(), Kind::Unavailable);
     }
 }
