@@ -4,15 +4,15 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use palisade_store::{Kind, Store};
+use palisade_store::{Error, Kind, Store};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rustix::process::{Resource, Rlimit, getuid, setrlimit};
 
 use crate::model::{Model, OWNER};
-use crate::operation::{Operation, Site};
+use crate::operation::{Answer, Operation, Site};
 use crate::settings::{PACK_BYTES, Where, random, rounds, seed, tell};
 use crate::workspace::change;
 
@@ -79,32 +79,83 @@ fn fills_up() {
         _ => (Room::Filler(site.store().join("filler")), PACK_BYTES),
     };
     let mut model = Model::default();
-    let (mut refused, mut done) = (0, 0);
+    let (mut refused, mut done, mut stuck) = (0, 0, 0);
     let rounds = rounds(6);
     for round in 0..rounds {
         let _position = Where {
             what: format!("round {round}"),
         };
         let mut random = random(seed(), 2_000 + round);
-        let (store, recovery) = Store::open_with_pack_size(&site.store(), pack_bytes).unwrap();
-        assert!(recovery.damaged.is_empty() && recovery.lost.is_empty(), "{recovery:?}");
+        let mut store = open(&site, pack_bytes);
         model.check(&store, |_| true);
         wide(&site, &store, &mut model, &mut random);
         room.take(&site, &mut random);
+        let mut last = None;
         for _ in 0..TIGHT {
-            match tight(&site, &store, &mut model, &mut random) {
-                true => done += 1,
-                false => refused += 1,
+            let operation = next(&site, &model, &mut random);
+            let is_done = tight(&site, &store, &mut model, &operation);
+            *if is_done { &mut done } else { &mut refused } += 1;
+            if is_stuck(&store) {
+                last = (!is_done).then_some(operation);
+                break;
             }
         }
-        // What was acknowledged can be read all the time.
-        model.check(&store, |_| true);
+        // By then the catalogue is written.
+        std::thread::sleep(Duration::from_millis(100));
+        if !is_stuck(&store) {
+            // What was acknowledged can be read all the time.
+            model.check(&store, |_| true);
+        }
         room.give_back();
+        if is_stuck(&store) {
+            stuck += 1;
+            drop(store);
+            store = open(&site, pack_bytes);
+            resolve(&store, &mut model, last.as_ref());
+        }
         wide(&site, &store, &mut model, &mut random);
         model.check(&store, |_| true);
     }
-    println!("\ncounts: {rounds} times full, {done} operations done all the same, {refused} refused");
+    println!(
+        "\ncounts: {rounds} times full, {done} operations done all the same, {refused} refused, {stuck} times the catalogue \
+         was of no use before the store was opened again"
+    );
     assert!(refused > 0);
+}
+
+fn open(site: &Site, pack_bytes: u64) -> Store {
+    let (store, recovery) = Store::open_with_pack_size(&site.store(), pack_bytes).unwrap();
+    assert!(recovery.damaged.is_empty() && recovery.lost.is_empty(), "{recovery:?}");
+    store
+}
+
+/// Once a write of sled has failed it does nothing any more, not even read, before it is opened again.
+fn is_stuck(store: &Store) -> bool {
+    let read = store.snapshots(OWNER).and_then(|all| {
+        let verified = all.iter().map(|snapshot| store.verify(OWNER, snapshot.id).map(drop));
+        verified.collect::<Result<(), Error>>()
+    });
+    match read {
+        Ok(()) => false,
+        Err(error) => {
+            assert_eq!(error.kind(), Kind::Exhausted, "{error}");
+            assert!(error.to_string().contains("catalogue"), "{error}");
+            true
+        }
+    }
+}
+
+/// Finds out whether an operation was done after which nothing could be asked any more.
+fn resolve(store: &Store, model: &mut Model, last: Option<&Operation>) {
+    let Some(operation) = last else {
+        return;
+    };
+    if let Some(answer) = model.resolve(operation, store) {
+        model.apply(operation, &answer);
+    }
+    if let (Operation::RollBack { after, .. }, Some(_)) = (operation, store.interrupted(OWNER).unwrap()) {
+        model.going_back.clone_from(after);
+    }
 }
 
 /// There is room for everything, after the disk was full too.
@@ -129,33 +180,33 @@ fn next(site: &Site, model: &Model, random: &mut ChaCha8Rng) -> Operation {
 }
 
 /// Whether it was done.
-fn tight(site: &Site, store: &Store, model: &mut Model, random: &mut ChaCha8Rng) -> bool {
-    let operation = next(site, model, random);
-    let error = match site.perform(store, &operation) {
+fn tight(site: &Site, store: &Store, model: &mut Model, operation: &Operation) -> bool {
+    let error = match site.perform(store, operation) {
         Ok(answer) => {
-            model.apply(&operation, &answer);
+            model.apply(operation, &answer);
             return true;
         }
         Err(error) => error,
     };
-    if error.kind() == Kind::Exhausted {
-        if let Operation::RollBack { to, before, after, .. } = &operation {
-            match store.interrupted(OWNER).unwrap() {
-                Some(going) => {
-                    assert_eq!(going.to_string(), *to);
-                    let answer = model.resolve(&operation, store).expect("it was begun");
-                    model.apply(&operation, &answer);
-                    model.going_back.clone_from(after);
-                }
-                None => site.image().assert_is(before, "a rollback which was not begun"),
+    if is_stuck(store) {
+        return false;
+    }
+    let _position = Where {
+        what: format!("{error}, for {operation:?}"),
+    };
+    match (error.kind(), operation) {
+        (Kind::Exhausted, Operation::RollBack { to, before, after, .. }) => match store.interrupted(OWNER).unwrap() {
+            Some(going) => {
+                assert_eq!(going.to_string(), *to);
+                let answer = model.resolve(operation, store).expect("it was begun");
+                model.apply(operation, &answer);
+                model.going_back.clone_from(after);
             }
-        }
-        if matches!(operation, Operation::Collect) {
-            model.apply(&operation, &crate::operation::Answer::Done);
-        }
-    } else {
-        let refused = crate::operation::Answer::Refused(format!("{:?}", error.kind()));
-        model.apply(&operation, &refused);
+            None => site.image().assert_is(before, "a rollback which was not begun"),
+        },
+        (Kind::Exhausted, Operation::Collect) => model.apply(operation, &Answer::Done),
+        (Kind::Exhausted, _) => {}
+        (kind, _) => model.apply(operation, &Answer::Refused(format!("{kind:?}"))),
     }
     assert_eq!(model.differs(store), None, "after {error} for {operation:?}");
     false
