@@ -51,7 +51,7 @@ impl Store {
     /// snapshot `to`. Nobody may change it meanwhile, or have anything in it open.
     ///
     /// What is going to be done is said before anything is touched, so that [`resume`](Self::resume) does it wherever this
-    /// is interrupted.
+    /// is interrupted; by a crash of the machine too, where it is [`Durability::Synced`].
     ///
     /// # Errors
     /// [`Kind::NotFound`] for the snapshot, [`Kind::InvalidInput`] for a path which cannot be, [`Kind::Unsupported`] for
