@@ -415,3 +415,37 @@ async fn drop_calls(session: Arc<Session>, caller: u64, round: u64) {
         let _ = tokio::time::timeout(patience, session.call(function, arguments, Bytes::Base64)).await;
     }
 }
+
+/// The instance is another one, and knows nothing of the calls before.
+#[tokio::test]
+async fn a_session_goes_on_after_a_rollback_and_one_which_had_ended_does_not() {
+    use palisade::snapshots::{Details, Durability, Scope};
+    let sandbox = sandbox(spec());
+    let session = open(&sandbox, LONG).await;
+    let ended = open(&sandbox, LONG).await;
+    assert_eq!((count(&session).await, count(&session).await), (json!(1), json!(2)));
+    call(&ended, "trap", json!({})).await;
+    let snapshots = sandbox.snapshots();
+    let snapshot = snapshots.take(Details::default(), Durability::Soon).await.unwrap();
+    let number = session.process();
+    for _ in 0..2 {
+        let (scope, details) = (Scope::default(), Details::default());
+        snapshots
+            .roll_back(snapshot.id, scope, details, Durability::Soon)
+            .await
+            .unwrap();
+        assert!(session.ending().is_none() && ended.ending().is_some());
+        assert_eq!(count(&session).await, json!(1));
+        assert_eq!((session.process(), sandbox.processes().len()), (number, 1));
+    }
+    session.kill();
+    while session.ending().is_none() {
+        tokio::task::yield_now().await;
+    }
+    let (scope, details) = (Scope::default(), Details::default());
+    snapshots
+        .roll_back(snapshot.id, scope, details, Durability::Soon)
+        .await
+        .unwrap();
+    assert!(session.ending().is_some() && sandbox.processes().is_empty());
+}

@@ -20,7 +20,7 @@ use crate::snapshots::Memory;
 use crate::workspace::{Budgets, Mount, Source};
 use crate::{
     Command, EndingKind, Error, Kind, Limit, Outcome, Process, ProcessId, Result, SandboxId, State, Totals, Workspace,
-    host,
+    host, session,
 };
 
 /// A handle to one sandbox. Cheap to clone; the sandbox itself belongs to its host and lives until
@@ -47,6 +47,8 @@ struct Inner {
     life: Mutex<Life>,
     /// Told whenever a process has ended.
     process_ended: Notify,
+    /// Those which were opened, where there was one.
+    sessions: OnceLock<Mutex<Vec<Weak<session::Inner>>>>,
     /// Of snapshots, where there was one.
     memory: OnceLock<Arc<tokio::sync::Mutex<Memory>>>,
 }
@@ -146,6 +148,7 @@ impl Sandbox {
                     totals: Totals::default(),
                 }),
                 process_ended: Notify::new(),
+                sessions: OnceLock::new(),
                 memory: OnceLock::new(),
             }),
         };
@@ -330,6 +333,22 @@ impl Sandbox {
             .processes
             .iter()
             .for_each(|(_, record)| record.control.kill());
+    }
+
+    pub(crate) fn note_session(&self, session: &Arc<session::Inner>) {
+        let sessions = self.inner.sessions.get_or_init(Mutex::default);
+        let mut sessions = sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.retain(|session| session.strong_count() > 0);
+        sessions.push(Arc::downgrade(session));
+    }
+
+    /// Those which were opened and not dropped.
+    pub(crate) fn sessions(&self) -> Vec<Arc<session::Inner>> {
+        let Some(sessions) = self.inner.sessions.get() else {
+            return Vec::new();
+        };
+        let sessions = sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.iter().filter_map(Weak::upgrade).collect()
     }
 
     /// What it remembers of its snapshots.

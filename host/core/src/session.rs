@@ -8,11 +8,13 @@ use std::fmt;
 use std::future::poll_fn;
 use std::mem;
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use palisade_policy::CallRequest;
 use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -30,14 +32,30 @@ const BRIEF: Duration = Duration::from_millis(1);
 /// A session with a tool: its calls are made one after the other, in one instance, in the order in which they come; one
 /// which is neither awaited nor dropped holds up those after it. Dropping the session lets the call which has begun come
 /// to its end, and no other begin.
-pub struct Session {
+///
+/// A rollback of the sandbox ends the instance, and the session goes on with a fresh one.
+pub struct Session(Arc<Inner>);
+
+/// What a sandbox knows of its sessions too, to give them other instances.
+pub(crate) struct Inner {
     sandbox: Sandbox,
     tool: Tool,
+    idle: Duration,
+    request: CallRequest,
+    /// The number of the first instance.
+    process: ProcessId,
+    instance: Mutex<Arc<Instance>>,
+    /// Whether it gets another instance soon, whatever becomes of this one.
+    renewing: AtomicBool,
+    runtime: Handle,
+}
+
+/// An instance, until it ends.
+struct Instance {
     process: ProcessId,
     shared: Arc<Shared>,
     /// Where calls go which wait. Closed when this is dropped.
     waiting: mpsc::Sender<Waiting>,
-    runtime: Handle,
 }
 
 struct Shared {
@@ -69,8 +87,8 @@ struct Waiting {
     ended: oneshot::Sender<Result<Outcome>>,
 }
 
-impl Session {
-    pub(crate) fn new(sandbox: &Sandbox, tool: &Tool, idle: Duration, launch: Box<Launch>, job: Box<Job>) -> Self {
+impl Instance {
+    fn start(runtime: &Handle, idle: Duration, launch: Box<Launch>, job: Box<Job>) -> Self {
         let process = launch.id();
         let shared = Arc::new(Shared {
             turn: Semaphore::new(0),
@@ -81,52 +99,27 @@ impl Session {
         let (waiting, calls) = mpsc::channel(1);
         let keeper = Keeper(Arc::clone(&shared));
         let opening = open(Turn(Arc::clone(&shared)), launch, job);
-        tokio::spawn(async move {
+        runtime.spawn(async move {
             opening.await;
             keeper.keep(calls, idle).await;
         });
         Self {
-            sandbox: sandbox.clone(),
-            tool: tool.clone(),
             process,
             shared,
             waiting,
-            runtime: Handle::current(),
         }
     }
 
-    /// The number of its process in its sandbox.
-    pub fn process(&self) -> ProcessId {
-        self.process
-    }
-
-    /// Calls a function, when those which were called before have ended. Usage, output and refusals in the outcome are
-    /// those of this call, the peak of memory that of the session. A call which traps, exits or is stopped by a limit
-    /// ends the session. Dropping the future lets a call which has begun go on.
-    ///
-    /// # Errors
-    /// [`Kind::Conflict`] where the session has ended before this call could begin; otherwise as
-    /// [`Sandbox::call`].
-    pub async fn call(&self, function: &str, arguments: impl Into<Value>, bytes: Bytes) -> Result<Outcome> {
-        self.tool.function(function)?;
-        self.sandbox.granted(&self.tool, function)?;
-        let call = self.tool.question(function.into(), arguments.into(), bytes)?;
-        let turn = Turn::take(&self.shared).await;
-        let Open { kept, launch, .. } = self.shared.state().take()?;
-        match kept.call(call) {
-            Ok(running) => self.run(turn, launch, running).await,
-            Err((kept, error)) => {
-                let refused = Some(Instant::now());
-                turn.give_back(Open { kept, launch, refused });
-                Err(error)
-            }
-        }
-    }
-
-    async fn run(&self, turn: Turn, mut launch: Box<Launch>, mut running: Running) -> Result<Outcome> {
+    async fn run(
+        &self,
+        runtime: &Handle,
+        turn: Turn,
+        mut launch: Box<Launch>,
+        mut running: Running,
+    ) -> Result<Outcome> {
         let polled = poll_fn(|context| {
             // What waits in there does so by this runtime, whoever calls.
-            let _entered = self.runtime.enter();
+            let _entered = runtime.enter();
             Poll::Ready(launch.poll(&mut running, context))
         });
         if let Poll::Ready(ended) = polled.await {
@@ -143,26 +136,116 @@ impl Session {
         outcome.await.unwrap_or_else(|_| Err(has_ended(&Ending::Killed)))
     }
 
-    /// How it ended, or why it could not begin; `None` where it has not ended.
-    pub fn ending(&self) -> Option<Result<Ending>> {
+    fn ending(&self) -> Option<Result<Ending>> {
         match &*self.shared.state() {
             State::Over(ended) => Some(ended.clone()),
             State::Open(_) | State::Called => None,
         }
     }
+}
+
+impl Inner {
+    fn instance(&self) -> Arc<Instance> {
+        Arc::clone(&self.instance.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Says that the instance is about to be ended, and another made; `false` where it has ended by itself.
+    pub(crate) fn begin_renewal(&self) -> bool {
+        let goes_on = self.instance().ending().is_none();
+        self.renewing.store(goes_on, Ordering::SeqCst);
+        goes_on
+    }
+
+    /// Goes on with a fresh instance.
+    pub(crate) fn renew(&self) -> Result<()> {
+        let begun = self
+            .sandbox
+            .keep_instance(&self.tool, &self.request)
+            .map(|(launch, job)| {
+                let instance = Instance::start(&self.runtime, self.idle, launch, job);
+                *self.instance.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(instance);
+            });
+        self.renewing.store(false, Ordering::SeqCst);
+        begun
+    }
+}
+
+impl Session {
+    pub(crate) fn new(
+        sandbox: &Sandbox,
+        tool: &Tool,
+        idle: Duration,
+        request: &CallRequest,
+        (launch, job): (Box<Launch>, Box<Job>),
+    ) -> Self {
+        let runtime = Handle::current();
+        Self(Arc::new(Inner {
+            sandbox: sandbox.clone(),
+            tool: tool.clone(),
+            idle,
+            request: request.clone(),
+            process: launch.id(),
+            instance: Mutex::new(Arc::new(Instance::start(&runtime, idle, launch, job))),
+            renewing: AtomicBool::new(false),
+            runtime,
+        }))
+    }
+
+    pub(crate) fn inner(&self) -> &Arc<Inner> {
+        &self.0
+    }
+
+    /// The number by which it is known: that of its process in its sandbox, of the first one where a rollback gave it
+    /// another.
+    pub fn process(&self) -> ProcessId {
+        self.0.process
+    }
+
+    /// Calls a function, when those which were called before have ended. Usage, output and refusals in the outcome are
+    /// those of this call, the peak of memory that of the session. A call which traps, exits or is stopped by a limit
+    /// ends the session. Dropping the future lets a call which has begun go on.
+    ///
+    /// # Errors
+    /// [`Kind::Conflict`] where the session has ended before this call could begin; otherwise as
+    /// [`Sandbox::call`].
+    pub async fn call(&self, function: &str, arguments: impl Into<Value>, bytes: Bytes) -> Result<Outcome> {
+        let Inner { sandbox, tool, .. } = &*self.0;
+        tool.function(function)?;
+        sandbox.granted(tool, function)?;
+        let call = tool.question(function.into(), arguments.into(), bytes)?;
+        let instance = self.0.instance();
+        let turn = Turn::take(&instance.shared).await;
+        let Open { kept, launch, .. } = instance.shared.state().take()?;
+        match kept.call(call) {
+            Ok(running) => instance.run(&self.0.runtime, turn, launch, running).await,
+            Err((kept, error)) => {
+                let refused = Some(Instant::now());
+                turn.give_back(Open { kept, launch, refused });
+                Err(error)
+            }
+        }
+    }
+
+    /// How it ended, or why it could not begin; `None` where it has not ended.
+    pub fn ending(&self) -> Option<Result<Ending>> {
+        match self.0.renewing.load(Ordering::SeqCst) {
+            true => None,
+            false => self.0.instance().ending(),
+        }
+    }
 
     /// Ends it, with whatever it does. Harmless when it has ended.
     pub fn kill(&self) {
-        self.sandbox.kill(self.process);
+        self.0.sandbox.kill(self.0.instance().process);
     }
 }
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session")
-            .field("sandbox", &self.sandbox)
-            .field("tool", &self.tool)
-            .field("process", &self.process)
+            .field("sandbox", &self.0.sandbox)
+            .field("tool", &self.0.tool)
+            .field("process", &self.0.process)
             .finish_non_exhaustive()
     }
 }

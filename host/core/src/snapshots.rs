@@ -19,7 +19,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use crate::events::Event;
 use crate::lifecycle::Input;
 use crate::workspace::Frozen;
-use crate::{Error, Host, Kind, Result, Sandbox, State};
+use crate::{Error, Host, Kind, Result, Sandbox, State, session};
 
 /// Paths outside of which a change is remembered.
 const OUTSIDE_MAX: usize = 1000;
@@ -114,7 +114,7 @@ impl Snapshots {
     }
 
     /// Makes the files what they were in a snapshot, or a part of them. It ends all processes first, and takes a snapshot
-    /// with these `details`, so that it can be undone.
+    /// with these `details`, so that it can be undone. Sessions go on with fresh instances.
     ///
     /// A host which is killed meanwhile leaves the files on their way.
     ///
@@ -400,12 +400,21 @@ impl Host {
     }
 }
 
-/// A sandbox whose files go back. It takes processes again when this is dropped.
-struct GoingBack(Sandbox);
+/// A sandbox whose files go back. When this is dropped it takes processes again, and its sessions have fresh instances.
+struct GoingBack {
+    sandbox: Sandbox,
+    sessions: Vec<Arc<session::Inner>>,
+}
 
 impl Drop for GoingBack {
     fn drop(&mut self) {
-        self.0.end_rollback();
+        // It is refused in no state.
+        let _ = self.sandbox.enter_state(Input::RolledBack);
+        for session in &self.sessions {
+            if let Err(error) = session.renew() {
+                tracing::warn!(sandbox_id = %self.sandbox.id(), %error, "a session ended with a rollback");
+            }
+        }
     }
 }
 
@@ -413,14 +422,14 @@ impl Sandbox {
     /// Ends all processes, and lets none begin.
     async fn begin_rollback(&self) -> Result<GoingBack> {
         self.enter_state(Input::RollBack)?;
-        let going = GoingBack(self.clone());
+        let mut sessions = self.sessions();
+        sessions.retain(|session| session.begin_renewal());
+        let going = GoingBack {
+            sandbox: self.clone(),
+            sessions,
+        };
         self.kill_all();
         self.wait_for_processes().await;
         Ok(going)
-    }
-
-    fn end_rollback(&self) {
-        // It is refused in no state.
-        let _ = self.enter_state(Input::RolledBack);
     }
 }

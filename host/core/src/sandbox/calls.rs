@@ -11,7 +11,7 @@ use tracing::Instrument;
 
 use super::Sandbox;
 use crate::backend::wasm::plugin::{Plugin, PluginState, Working};
-use crate::backend::{FunctionCall, Work};
+use crate::backend::{FunctionCall, Job, Work};
 use crate::process::{Launch, TRACE};
 use crate::session::Session;
 use crate::{Call, Command, Error, Kind, Outcome, Output, Result, Tool};
@@ -72,6 +72,13 @@ impl Sandbox {
     /// # Panics
     /// Outside a tokio runtime.
     pub fn open_session(&self, tool: &Tool, idle: Duration, request: &CallRequest) -> Result<Session> {
+        let session = Session::new(self, tool, idle, request, self.keep_instance(tool, request)?);
+        self.note_session(session.inner());
+        Ok(session)
+    }
+
+    /// Makes what a session needs for one more instance.
+    pub(crate) fn keep_instance(&self, tool: &Tool, request: &CallRequest) -> Result<(Box<Launch>, Box<Job>)> {
         let functions = &tool.description().functions;
         let granted = functions
             .iter()
@@ -80,7 +87,7 @@ impl Sandbox {
         let granted = granted.ok_or_else(|| Error::new(Kind::InvalidInput, "the tool has no functions"))?;
         let granted = granted.map_err(|denial| self.denied(denial))?.narrow(request);
         let (launch, job, _) = Launch::new(self, self.tool_command(tool, granted, Work::Keep))?;
-        Ok(Session::new(self, tool, idle, launch, job))
+        Ok((launch, job))
     }
 
     /// Gives `work` an instance of a plug-in, and gives back what comes of it, where it comes to its end.
