@@ -61,6 +61,7 @@ const PARTS: &[File] = &[
     file!("form.js", SCRIPT),
     file!("sandbox.js", SCRIPT),
     file!("show.js", SCRIPT),
+    file!("snapshots.js", SCRIPT),
     file!("usage.js", SCRIPT),
 ];
 

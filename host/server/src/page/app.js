@@ -7,6 +7,7 @@ import { Feed } from './feed.js';
 import { follow } from './follow.js';
 import { Head, Processes, badge, chips } from './sandbox.js';
 import { bytes, clip, count, nameOf } from './show.js';
+import { Snapshots } from './snapshots.js';
 import { Usage } from './usage.js';
 
 /** Where the key is, until the tab is closed. */
@@ -40,6 +41,7 @@ class Board {
   constructor(client, mayAct) {
     this.client = client;
     this.head = new Head(client, mayAct, () => this.#soon());
+    this.snapshots = new Snapshots(client, mayAct, () => this.#soon());
     this.call = mayAct ? new Call(client, this.#end.signal) : null;
     byId('call').hidden = !mayAct;
   }
@@ -98,10 +100,11 @@ class Board {
   async #ask() {
     const id = chosen();
     const options = { signal: this.#end.signal };
-    const [page, usage, started] = await Promise.all([
+    const [page, usage, started, snapshots] = await Promise.all([
       this.client.get(`/v1/sandboxes?limit=${this.#most}`, options),
       this.#perhaps(id ? sandboxPath(id, '/usage') : '/v1/usage'),
       id && this.#perhaps(sandboxPath(id, '/processes')),
+      id && this.#perhaps(Snapshots.path(id), [404, 409, 501]),
       this.call?.offerTools(),
     ]);
     const listed = page.sandboxes.find((sandbox) => sandbox.id === id);
@@ -110,6 +113,7 @@ class Board {
     this.#list.show(page, this.#most < MOST);
     this.#usage.show(usage, sandbox);
     this.#processes.show(sandbox, started?.processes ?? [], (process) => this.#feed.programOf(id, process));
+    this.snapshots.show(sandbox, snapshots?.snapshots ?? null);
     this.call?.offer(listed || !sandbox ? page.sandboxes : [sandbox, ...page.sandboxes], id);
     if (sandbox) this.head.show(sandbox);
     else if (id) this.head.showGone(id);
@@ -117,12 +121,12 @@ class Board {
     document.title = sandbox ? `${nameOf(sandbox)} – palisade` : 'palisade';
   }
 
-  /** `null` where there is no such thing. */
-  async #perhaps(path) {
+  /** `null` where there is no such thing, or another reason among these not to tell. */
+  async #perhaps(path, reasons = [404]) {
     try {
       return await this.client.get(path, { signal: this.#end.signal });
     } catch (error) {
-      if (error instanceof Refusal && error.status === 404) return null;
+      if (error instanceof Refusal && reasons.includes(error.status)) return null;
       throw error;
     }
   }

@@ -24,7 +24,7 @@ const ACTIONS = {
 const PROCESSES = 50;
 
 /** Asks whether something is meant. */
-function isSure(title, text, label) {
+export function isSure(title, text, label) {
   const dialog = byId('ask');
   setText(byId('ask-title'), title);
   setText(byId('ask-text'), text);

@@ -252,3 +252,56 @@ async fn what_is_used_is_shown_as_charts_and_totals() {
     browser.see("#usage svg:not([hidden])").await;
     browser.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sandbox_goes_back_to_a_snapshot_of_which_the_differences_are_shown() {
+    let server = Running::start().await;
+    let id = server.sandbox().await;
+    let sandbox = server.host.sandbox(id.parse().unwrap()).unwrap();
+    sandbox.workspace().write("/file", b"good").unwrap();
+    let Some(browser) = Browser::enter("page::snapshots", &server, &server.admin).await else {
+        return;
+    };
+    browser.goto(&format!("/#{id}")).await;
+    browser.read("#snapshots", "None was taken").await;
+    browser
+        .script("document.getElementById('snapshot-name').value = 'good'", vec![])
+        .await;
+    browser.click("#snapshots button[type=submit]").await;
+    browser.read("#snapshots", "Taken: good").await;
+    sandbox.workspace().write("/file", b"bad").unwrap();
+    sandbox
+        .workspace()
+        .create_dir_all(&format!("/{}", HOSTILE.replace('/', "|")))
+        .unwrap();
+    server
+        .post(
+            &format!("/v1/sandboxes/{id}/snapshots"),
+            json!({"name": "bad", "description": HOSTILE}),
+        )
+        .await
+        .expect(201);
+    browser.read("#snapshots tbody tr:first-child", "bad").await;
+    browser
+        .click("#snapshots tbody tr:first-child .buttons button:first-child")
+        .await;
+    browser.read("#snapshots .differences", "~ /file").await;
+    browser.read("#snapshots .differences", "<img").await;
+    browser
+        .click("#snapshots tbody tr:last-child .buttons button:last-child")
+        .await;
+    browser.see("#ask").await;
+    browser.click("#ask-yes").await;
+    browser.read("#snapshots", "Went back in").await;
+    assert_eq!(sandbox.workspace().read("/file", 9).unwrap(), b"good");
+    assert_eq!(browser.script("return window.ran ?? 0", vec![]).await, 0);
+    browser.close().await;
+
+    let (_, reader) = server.keys.create(Role::Reader).unwrap();
+    let browser = Browser::enter("page::snapshots", &server, &reader).await.unwrap();
+    browser.goto(&format!("/#{id}")).await;
+    browser.read("#snapshots", "good").await;
+    let buttons = browser.buttons("#snapshots").await;
+    assert!(buttons.iter().all(|button| button == "What changed"), "{buttons:?}");
+    browser.close().await;
+}
