@@ -207,7 +207,19 @@ async fn paths_go_back_alone_or_are_kept() {
     assert_eq!(read(), b"122");
     back(&[], &["log"]).await.unwrap();
     assert_eq!(read(), b"112");
-    assert_eq!(back(&["../a"], &[]).await.unwrap_err().kind(), Kind::InvalidInput);
+    let process = sandbox.spawn(command(Abi::P1, &["spin"])).unwrap();
+    let long = "x".repeat(5000);
+    for bad in [&["../a"][..], &["a//b"], &[&long], &["a"; 1001]] {
+        assert_eq!(back(bad, &[]).await.unwrap_err().kind(), Kind::InvalidInput);
+        assert_eq!(back(&[], bad).await.unwrap_err().kind(), Kind::InvalidInput);
+    }
+    assert_eq!(
+        sandbox.processes(),
+        [process.id()],
+        "nothing was ended for what cannot be"
+    );
+    process.kill();
+    process.wait().await.unwrap();
     assert_eq!(sandbox.state(), State::Ready);
     workspace.write("/a", b"3").unwrap();
 }
@@ -289,6 +301,10 @@ async fn snapshots_go_with_their_sandbox() {
     let sandbox = sandbox(spec());
     let snapshots = sandbox.snapshots();
     let snapshot = take(&sandbox).await;
+    snapshots
+        .describe(snapshot.id, |details| details.pinned = true)
+        .await
+        .unwrap();
     let (scope, details) = (Scope::default(), Details::default());
     sandbox.stop().await.unwrap();
     take(&sandbox).await;

@@ -88,7 +88,7 @@ pub(crate) async fn snapshot(action: SnapshotAction, client: &Client, format: Fo
             };
             let expired = client.sandbox(sandbox).expire_snapshots(&asked).await?;
             tell(&expired, format, |expired| {
-                expired.deleted.iter().map(|id| format!("{id}\n")).collect()
+                expired.deleted.iter().map(|id| visible(id) + "\n").collect()
             });
         }
         SnapshotAction::Collect => {
@@ -257,11 +257,15 @@ fn rollback_lines(done: &RollbackBody) -> String {
     for path in &done.outside {
         text += &(visible(&format!("not undone, since it is in a mounted directory: {path}")) + "\n");
     }
+    if done.outside_truncated {
+        text += "and more in mounted directories\n";
+    }
     let before = done.before.id.get(..SHOWN).unwrap_or(&done.before.id);
     let _ = writeln!(
         text,
-        "rolled back in {:.1} ms; to undo that, roll back to {before}",
-        done.elapsed_ms
+        "rolled back in {:.1} ms; to undo that, roll back to {}",
+        done.elapsed_ms,
+        visible(before)
     );
     text
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGua
 use std::time::Duration;
 
 use palisade_policy::ByteSize;
-use palisade_store::{Recovery, Store};
+use palisade_store::{Durability, Recovery, Store};
 use tokio::sync::Semaphore;
 
 use crate::admission::{self, Admission};
@@ -219,6 +219,11 @@ impl Host {
         &self.inner.tools
     }
 
+    pub(crate) fn store_is_open(&self) -> bool {
+        let store = self.inner.store.lock();
+        store.unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     pub(crate) async fn with_store<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Store) -> Result<T> + Send + 'static,
@@ -255,7 +260,21 @@ impl Inner {
         if recovery != Recovery::default() {
             tracing::info!(?recovery, "opened the store of snapshots");
         }
+        self.forget_orphans(&opened)?;
         Ok(Arc::clone(store.insert(Arc::new(opened))))
+    }
+
+    /// Deletes what is kept of sandboxes which are gone: they end with their host.
+    fn forget_orphans(&self, store: &Store) -> Result<()> {
+        for owner in store.owners()? {
+            let id = owner.parse();
+            if id.is_ok_and(|id| self.sandboxes().live.contains_key(&id)) {
+                continue;
+            }
+            tracing::info!(sandbox_id = owner, "deleting the snapshots of a sandbox which is gone");
+            store.forget(&owner, Durability::Soon)?;
+        }
+        Ok(())
     }
 
     /// Does work on snapshots, when its turn has come, on a thread which may block.

@@ -292,6 +292,24 @@ impl Sandbox {
         Ok(())
     }
 
+    /// Makes its processes stand still for a moment; `false` where it has none, or they do already.
+    pub(crate) fn hold(&self) -> bool {
+        let life = self.life();
+        let holds = life.state == State::Running;
+        if holds {
+            life.processes.iter().for_each(|(_, record)| record.control.suspend());
+        }
+        holds
+    }
+
+    /// Lets them go on, unless they were suspended meanwhile.
+    pub(crate) fn let_go(&self) {
+        let life = self.life();
+        if life.state == State::Running {
+            life.processes.iter().for_each(|(_, record)| record.control.resume());
+        }
+    }
+
     /// Ends all its processes and waits for them to be gone. Its files stay. Harmless when repeated.
     pub async fn stop(&self) -> Result<()> {
         {
@@ -306,20 +324,22 @@ impl Sandbox {
         Ok(())
     }
 
-    /// Stops it, removes its own files and its snapshots, but for those which are pinned, and makes its host forget it.
-    /// Mounted directories stay as they are. Harmless when repeated.
+    /// Stops it, removes its own files and its snapshots, pinned ones too, and makes its host forget it. Mounted
+    /// directories stay as they are. Harmless when repeated.
     ///
     /// # Errors
-    /// [`Kind::Internal`] where its files cannot be removed, and what [`Snapshots::delete`](crate::snapshots::Snapshots)
-    /// fails with where its snapshots cannot; it can be tried again.
+    /// [`Kind::Internal`] where its files cannot be removed; it can be tried again.
     pub async fn destroy(&self) -> Result<()> {
         self.stop().await?;
         if self.state() == State::Destroyed {
             return Ok(());
         }
         self.inner.workspace.destroy().await?;
-        if self.inner.memory.get().is_some() {
-            self.snapshots().forget().await?;
+        if self.inner.memory.get().is_some()
+            && let Err(error) = self.snapshots().forget().await
+        {
+            // They are forgotten when the store is next opened.
+            tracing::warn!(sandbox_id = %self.inner.id, %error, "cannot delete the snapshots of a sandbox");
         }
         self.step(&mut self.life(), Input::Destroy)?;
         if let Some(host) = self.inner.host.upgrade() {

@@ -24,16 +24,23 @@ use crate::{Error, Host, Kind, Result, Sandbox, State, session};
 /// Paths outside of which a change is remembered.
 const OUTSIDE_MAX: usize = 1000;
 
+/// Snapshots of one sandbox. Those which a rollback takes count, and are taken all the same.
+pub const SNAPSHOTS_MAX: usize = 10_000;
+
 /// What a sandbox remembers from one snapshot to the next.
 pub(crate) struct Memory {
     line: Line,
+    /// At least as many snapshots as there are, where that is known.
+    counted: Option<usize>,
     /// What changed in mounted directories, and when that was noticed last.
     outside: HashMap<String, SystemTime>,
+    /// When something was noticed last which is not in there, since there is too much.
+    outside_more: Option<SystemTime>,
 }
 
 /// The snapshots of one sandbox. Cheap to clone.
 ///
-/// They go with the sandbox when it is destroyed, but for those which are pinned. What these methods do to an end is
+/// They go with the sandbox when it is destroyed, pinned ones too. What these methods do to an end is
 /// done on a thread that may block; dropping the future lets it go on.
 #[derive(Clone, Debug)]
 pub struct Snapshots {
@@ -48,9 +55,10 @@ pub struct Rollback {
     pub before: Snapshot,
     /// What came back, or went: the first thousand differences between before and after.
     pub undone: Comparison,
-    /// Guest paths in mounted directories which changed since the snapshot was taken, and were not undone; a thousand at
-    /// most.
+    /// Guest paths in mounted directories which changed since the snapshot was taken, and were not undone.
     pub outside: Vec<String>,
+    /// Whether there are more of them: a thousand are remembered.
+    pub outside_truncated: Truncated,
     #[expect(missing_docs, reason = "says it")]
     pub way: Way,
 }
@@ -59,8 +67,25 @@ impl Memory {
     pub(crate) fn new(owner: String) -> Arc<Mutex<Self>> {
         Arc::new(Mutex::new(Self {
             line: Line::new(owner),
+            counted: None,
             outside: HashMap::new(),
+            outside_more: None,
         }))
+    }
+
+    /// Refuses one snapshot more than there may be. How many there are is looked up where there may be too many.
+    fn check_room(&mut self, store: &Store) -> Result<()> {
+        if self.counted.is_none_or(|count| count >= SNAPSHOTS_MAX) {
+            self.counted = Some(store.count_snapshots(self.line.owner())?);
+        }
+        let count = self.counted.get_or_insert_default();
+        if *count >= SNAPSHOTS_MAX {
+            let message =
+                format!("the sandbox has {count} snapshots, as many as it may: delete some, or have some expire");
+            return Err(Error::new(Kind::Exhausted, message));
+        }
+        *count += 1;
+        Ok(())
     }
 
     /// Takes the set of changes of a workspace.
@@ -70,6 +95,8 @@ impl Memory {
         for path in changed.outside {
             if self.outside.len() < OUTSIDE_MAX || self.outside.contains_key(&path) {
                 self.outside.insert(path, now);
+            } else {
+                self.outside_more = Some(now);
             }
         }
         changed.since
@@ -83,19 +110,24 @@ impl Snapshots {
         }
     }
 
-    /// Takes a snapshot of all files, as they are between two operations on them. Programs go on meanwhile, but wait when
-    /// they change a file.
+    /// Takes a snapshot of all files, as they are between two operations on them. Programs wait meanwhile when they open
+    /// or change a file; where nothing is known of what changed, as at the first snapshot, they stand still.
     ///
     /// # Errors
-    /// [`Kind::Conflict`] where the name is taken, the sandbox is being rolled back or destroyed, or another host has the
+    /// [`Kind::Conflict`] where the name is taken, the sandbox has failed or is being destroyed, or another host has the
     /// snapshots of this state directory open; [`Kind::InvalidInput`] for details which cannot be; [`Kind::Exhausted`]
-    /// on a full disk; [`Kind::Unsupported`] where all files are in a mounted directory.
+    /// on a full disk, or where there are [`SNAPSHOTS_MAX`]; [`Kind::Unsupported`] where all files are in a mounted directory.
     pub async fn take(&self, details: Details, durability: Durability) -> Result<Snapshot> {
         let memory = self.memory().await;
+        let _still = match memory.line.is_known() {
+            true => None,
+            false => self.sandbox.hold_still().await,
+        };
         let taken = self
             .blocking(move |sandbox, store| {
                 sandbox.check_takes_snapshots()?;
                 let mut memory = memory;
+                memory.check_room(store)?;
                 let taken = sandbox.workspace().frozen(|frozen| {
                     let since = memory.note(&frozen);
                     // It is synced when nobody waits for the files any more.
@@ -121,7 +153,8 @@ impl Snapshots {
     /// # Errors
     /// [`Kind::NotFound`] for the snapshot; [`Kind::Conflict`] in a state which does not allow it, or while a file is
     /// being transferred; [`Kind::InvalidInput`] for a path which cannot be; otherwise as [`take`](Self::take). Then
-    /// the files are what they were. Where the file system refuses in the middle of it, the sandbox has failed.
+    /// the files are what they were, but processes may have ended. Where the file system refuses in the middle of it, and
+    /// again when it is tried a second time, the sandbox has failed.
     pub async fn roll_back(
         &self,
         to: SnapshotId,
@@ -129,14 +162,18 @@ impl Snapshots {
         details: Details,
         durability: Durability,
     ) -> Result<Rollback> {
+        check_scope(&scope)?;
+        self.blocking(move |sandbox, store| Ok(store.snapshot(&owner(sandbox), to)?))
+            .await?;
         let memory = self.memory().await;
         let going = self.sandbox.begin_rollback().await?;
         let rolled_back = self
             .blocking(move |sandbox, store| {
                 let _going = going;
-                let done = roll_back(sandbox, store, memory, to, &scope, &details, durability);
-                if done.is_err() && !matches!(store.interrupted(&sandbox.id().to_string()), Ok(None)) {
-                    sandbox.fail();
+                let mut memory = memory;
+                let done = roll_back(sandbox, store, &mut memory, to, &scope, &details, durability);
+                if done.is_err() {
+                    finish_or_fail(sandbox, store, &mut memory);
                 }
                 done
             })
@@ -218,12 +255,12 @@ impl Snapshots {
             .await
     }
 
-    /// Changes description, labels and pin.
+    /// Changes description, labels and pin by `edit`, which is called again where somebody else was first.
     ///
     /// # Errors
     /// [`Kind::NotFound`], [`Kind::InvalidInput`] for details which cannot be.
-    pub async fn describe(&self, id: SnapshotId, details: Details) -> Result<Snapshot> {
-        self.blocking(move |sandbox, store| Ok(store.describe(&owner(sandbox), id, &details)?))
+    pub async fn describe(&self, id: SnapshotId, edit: impl Fn(&mut Details) + Send + 'static) -> Result<Snapshot> {
+        self.blocking(move |sandbox, store| Ok(store.describe(&owner(sandbox), id, edit)?))
             .await
     }
 
@@ -265,7 +302,7 @@ impl Snapshots {
             .await
     }
 
-    /// Deletes all of them, but for those which are pinned.
+    /// Deletes all of them.
     pub(crate) async fn forget(&self) -> Result<()> {
         self.blocking(|sandbox, store| Ok(store.forget(&owner(sandbox), Durability::Soon)?))
             .await
@@ -326,7 +363,7 @@ fn unified(path: &str, before: Option<&str>, after: Option<&str>) -> String {
 fn roll_back(
     sandbox: &Sandbox,
     store: &Store,
-    mut memory: OwnedMutexGuard<Memory>,
+    memory: &mut Memory,
     to: SnapshotId,
     scope: &Scope,
     details: &Details,
@@ -345,23 +382,71 @@ fn roll_back(
         let (line, directory) = (&mut memory.line, frozen.directory);
         let done = store.roll_back(line, directory, since, to, scope, details, durability)?;
         let (files, bytes) = frozen.charged();
-        match done.way {
-            Way::Patched => frozen.charge(
+        let counted = match done.way {
+            Way::Patched => false,
+            Way::Rebuilt => frozen.recount().is_ok(),
+        };
+        if !counted {
+            frozen.charge(
                 (files + done.files).saturating_sub(done.before.files),
                 (bytes + done.bytes).saturating_sub(done.before.bytes),
-            ),
-            Way::Rebuilt => frozen.recount()?,
+            );
         }
         let mut outside: Vec<_> = memory.outside.iter().filter(|(_, at)| **at > target.taken).collect();
         outside.sort();
         Ok((done, outside.into_iter().map(|(path, _)| path.clone()).collect()))
     })?;
+    let more = memory.outside_more.is_some_and(|at| at > target.taken);
     Ok(Rollback {
         before: done.before,
         undone: done.undone,
         outside,
+        outside_truncated: if more { Truncated::Yes } else { Truncated::No },
         way: done.way,
     })
+}
+
+/// Does the rest of a rollback which went wrong halfway, by making all anew. Where that goes wrong too, nobody may take the
+/// files for what they were to be.
+fn finish_or_fail(sandbox: &Sandbox, store: &Store, memory: &mut Memory) {
+    if matches!(store.interrupted(&owner(sandbox)), Ok(None)) {
+        return;
+    }
+    let resumed = sandbox.workspace().frozen(|frozen| {
+        store.resume(&mut memory.line, frozen.directory, Durability::Synced)?;
+        frozen.recount()
+    });
+    if let Err(error) = resumed {
+        tracing::error!(sandbox_id = %sandbox.id(), %error, "a rollback stopped halfway");
+        sandbox.fail();
+    }
+}
+
+/// Paths which a rollback may name.
+const PATHS_MAX: usize = 1000;
+
+/// The longest of them, in bytes.
+const PATH_MAX: usize = 4096;
+
+/// Refuses what no rollback can do, before anything is ended for it.
+fn check_scope(scope: &Scope) -> Result<()> {
+    let paths = || scope.paths.iter().chain(&scope.keep);
+    if paths().count() > PATHS_MAX {
+        let message = format!("{} paths: a rollback may name {PATHS_MAX}", paths().count());
+        return Err(Error::new(Kind::InvalidInput, message));
+    }
+    let is_good = |path: &[u8]| {
+        let names = path.split(|byte| *byte == b'/');
+        path.len() <= PATH_MAX && names.into_iter().all(|name| !matches!(name, b"" | b"." | b".."))
+    };
+    match paths().find(|path| !path.is_empty() && !is_good(path)) {
+        None => Ok(()),
+        Some(bad) => {
+            let shown: String = String::from_utf8_lossy(bad).chars().take(100).collect();
+            let message = format!("{shown:?} is no path: one has names with `/` between them, and no `..`");
+            Err(Error::new(Kind::InvalidInput, message))
+        }
+    }
 }
 
 impl Sandbox {
@@ -382,6 +467,11 @@ impl Sandbox {
 }
 
 impl Host {
+    /// Whether snapshots were needed since it was opened, so that this host has those of its state directory.
+    pub fn has_snapshot_store(&self) -> bool {
+        self.store_is_open()
+    }
+
     /// Gives back the room of what no snapshot needs, of any sandbox. Snapshots are taken meanwhile.
     ///
     /// # Errors
@@ -400,6 +490,27 @@ impl Host {
     }
 }
 
+/// How long it takes at most until a process which computes sees that it is to stand still: some ticks of the engine.
+const UNTIL_STILL: Duration = Duration::from_millis(25);
+
+/// Processes which stand still until this is dropped.
+struct Still(Sandbox);
+
+impl Drop for Still {
+    fn drop(&mut self) {
+        self.0.let_go();
+    }
+}
+
+impl Sandbox {
+    /// Has the processes stand still, so that they do not wait on a thread of the runtime's while all files are looked at.
+    async fn hold_still(&self) -> Option<Still> {
+        let still = self.hold().then(|| Still(self.clone()))?;
+        tokio::time::sleep(UNTIL_STILL).await;
+        Some(still)
+    }
+}
+
 /// A sandbox whose files go back. When this is dropped it takes processes again, and its sessions have fresh instances.
 struct GoingBack {
     sandbox: Sandbox,
@@ -408,6 +519,9 @@ struct GoingBack {
 
 impl Drop for GoingBack {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.sandbox.fail();
+        }
         // It is refused in no state.
         let _ = self.sandbox.enter_state(Input::RolledBack);
         for session in &self.sessions {

@@ -425,10 +425,13 @@ mod tests {
     }
 
     #[test]
-    fn readers_change_nothing_and_only_admins_change_tools_and_keys() {
+    fn readers_change_nothing_and_only_admins_change_tools_and_keys_and_see_to_the_store() {
         for rule in TABLE {
             let changes_tools = rule.path.starts_with("/v1/tools") && rule.method != Method::GET;
-            let expected = match (&rule.method, changes_tools || rule.path.starts_with("/v1/keys")) {
+            let is_for_admins = ["/v1/keys", "/v1/snapshots/"]
+                .iter()
+                .any(|part| rule.path.starts_with(part));
+            let expected = match (&rule.method, changes_tools || is_for_admins) {
                 (_, true) => ADMIN,
                 // It looks at a text.
                 (&Method::POST, _) if rule.path == "/v1/policies/check" => READER,

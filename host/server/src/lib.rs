@@ -79,6 +79,7 @@ mod settings;
 mod shares;
 mod socket;
 mod tally;
+mod tidy;
 pub mod told;
 mod traces;
 

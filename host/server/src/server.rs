@@ -20,7 +20,7 @@ use crate::loopback::Reach;
 use crate::seldom::Seldom;
 use crate::socket::Client;
 use crate::tally::Tally;
-use crate::{Keys, Settings, access, history, router, socket};
+use crate::{Keys, Settings, access, history, router, socket, tidy};
 
 /// The largest head of a request, in bytes.
 const MAX_HEAD: usize = 64 * 1024;
@@ -74,6 +74,7 @@ impl Server {
             let api = Arc::clone(&api);
             async move { history::keep(api.host.clone(), &api.history).await }
         });
+        keepers.spawn(tidy::keep(api.host.clone()));
         let service = Arc::new(Service::new(api));
         let mut shutdown = std::pin::pin!(shutdown);
         loop {

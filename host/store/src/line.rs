@@ -81,6 +81,8 @@ impl Line {
                 Ok(captured) => {
                     known.root = captured.root;
                     known.dirty.clear();
+                    // No snapshot has all of that before it is committed.
+                    known.snapshot = None;
                     return Ok(self.remember(known));
                 }
                 Err(error) if error.kind() == Kind::Conflict => {

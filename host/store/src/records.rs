@@ -1,5 +1,7 @@
 //! What has to be known again of each owner after the process has ended.
 
+use std::collections::BTreeSet;
+
 use crate::log::{Change, Expected, Fact, Space};
 use crate::{Durability, Error, Kind, Result, Store, Version, owner};
 
@@ -33,34 +35,40 @@ impl Store {
         Ok(named.collect())
     }
 
-    /// Forgets everything of an owner: the record, the state, where its directory stands, and the snapshots, but for
-    /// pinned ones.
+    /// Forgets everything of an owner: the record, the state, where its directory stands, and the snapshots with their
+    /// names, pinned ones too.
     ///
     /// # Errors
-    /// [`Kind::Corrupt`] where something of it cannot be read.
+    /// [`Kind::Exhausted`] on a full disk.
     pub fn forget(&self, owner: &str, durability: Durability) -> Result<()> {
-        let mut changes = vec![record_change(owner, None)?];
-        for space in [Space::Head, Space::State] {
-            for (key, _) in self.log.versions(space, &owner::prefix(owner)?)? {
-                changes.push(removal(space, key));
-            }
+        let prefix = owner::prefix(owner)?;
+        let mut changes = Vec::new();
+        for space in OWNED {
+            let known = self.log.versions(space, &prefix)?;
+            changes.extend(known.into_iter().map(|(key, _)| removal(space, key)));
         }
-        let pinned = self.snapshots(owner)?;
-        let (pinned, others): (Vec<_>, Vec<_>) = pinned.into_iter().partition(|snapshot| snapshot.pinned);
-        for snapshot in others {
-            changes.push(removal(
-                Space::Snapshot,
-                crate::snapshots::snapshot_key(owner, snapshot.id)?,
-            ));
-            for name in snapshot.names {
-                changes.push(removal(Space::Name, owner::key(owner, &name)?));
-            }
+        if !changes.is_empty() {
+            self.log.commit(changes, durability)?;
         }
-        tracing::debug!(owner, pinned = pinned.len(), "forgot an owner");
-        self.log.commit(changes, durability)?;
         Ok(())
     }
+
+    /// All owners of anything.
+    ///
+    /// # Errors
+    /// [`Kind::Corrupt`] where the catalogue cannot be read.
+    pub fn owners(&self) -> Result<BTreeSet<String>> {
+        let mut owners = BTreeSet::new();
+        for space in OWNED {
+            let known = self.log.versions(space, b"")?;
+            owners.extend(known.iter().map(|(key, _)| owner::of(key)));
+        }
+        Ok(owners)
+    }
 }
+
+/// What belongs to owners.
+const OWNED: [Space; 5] = [Space::Record, Space::Head, Space::State, Space::Snapshot, Space::Name];
 
 fn record_change(owner: &str, value: Option<Vec<u8>>) -> Result<Change> {
     let change = removal(Space::Record, owner::prefix(owner)?);

@@ -15,6 +15,9 @@ use crate::{
 /// The fewest digits of an id which are taken for it.
 const PREFIX_MIN: usize = 6;
 
+/// How often something is tried where others are first.
+const TRIES: usize = 10;
+
 impl Store {
     /// Takes a snapshot of the directory of a line, which nobody may change meanwhile.
     ///
@@ -47,6 +50,14 @@ impl Store {
         line.note(since);
         details.check()?;
         let head = self.head(line.owner())?;
+        if let Some(going_back) = &head.going_back {
+            let message = format!(
+                "a rollback of {} to {} was interrupted, and has to be resumed first",
+                line.owner(),
+                going_back.target
+            );
+            return Err(Error::new(Kind::Conflict, message));
+        }
         if self.root_of(line.owner(), line.relies_on())?.is_none() {
             line.forget();
         }
@@ -102,12 +113,20 @@ impl Store {
 
     fn count_changes(&self, before: Option<Root>, after: &Root) -> Result<Changes> {
         let mut changes = Changes::default();
+        let unknown = Changes {
+            added: after.totals.names,
+            ..Changes::default()
+        };
         let Some(before) = before else {
-            changes.added = after.totals.names;
-            return Ok(changes);
+            return Ok(unknown);
         };
         for change in diff(&before, after, &self.log) {
-            match change?.kind() {
+            let change = match change {
+                // What the parent was is damaged, which is no reason to take no snapshot.
+                Err(error) if error.kind() == Kind::Corrupt => return Ok(unknown),
+                change => change?,
+            };
+            match change.kind() {
                 ChangeKind::Added => changes.added += 1,
                 ChangeKind::Removed => changes.removed += 1,
                 ChangeKind::Replaced | ChangeKind::Content | ChangeKind::Metadata => changes.changed += 1,
@@ -133,6 +152,14 @@ impl Store {
         }
         snapshots.sort_by_key(|snapshot| (snapshot.taken, snapshot.id));
         Ok(snapshots)
+    }
+
+    /// How many snapshots an owner has.
+    ///
+    /// # Errors
+    /// [`Kind::Corrupt`] where the catalogue cannot be read.
+    pub fn count_snapshots(&self, owner: &str) -> Result<usize> {
+        Ok(self.log.versions(Space::Snapshot, &owner::prefix(owner)?)?.len())
     }
 
     /// One of them.
@@ -175,27 +202,38 @@ impl Store {
         }
     }
 
-    /// Changes the description, the labels and the pin of a snapshot.
+    /// Changes the description, the labels and the pin of a snapshot, by `edit`, which is called again where somebody else
+    /// was first.
     ///
     /// # Errors
     /// [`Kind::NotFound`]; [`Kind::InvalidInput`] for details which cannot be, a name among them: those are set by
-    /// [`set_name`](Self::set_name).
-    pub fn describe(&self, owner: &str, id: SnapshotId, details: &Details) -> Result<Snapshot> {
-        details.check()?;
-        if details.name.is_some() {
-            return Err(Error::new(Kind::InvalidInput, "a name is no part of a description"));
+    /// [`set_name`](Self::set_name); [`Kind::Conflict`] where others are first again and again.
+    pub fn describe(&self, owner: &str, id: SnapshotId, edit: impl Fn(&mut Details)) -> Result<Snapshot> {
+        for _ in 0..TRIES {
+            let (version, mut record) = self.versioned(owner, id)?;
+            let mut details = Details {
+                name: None,
+                description: record.description,
+                labels: record.labels,
+                pinned: record.pinned,
+            };
+            edit(&mut details);
+            details.check()?;
+            if details.name.is_some() {
+                return Err(Error::new(Kind::InvalidInput, "a name is no part of a description"));
+            }
+            (record.description, record.labels, record.pinned) = (details.description, details.labels, details.pinned);
+            let mut change = snapshot_change(owner, id, Some(&record))?;
+            change.expected = Expected::Exactly(version);
+            match self.log.commit(vec![change], Durability::Synced) {
+                Err(error) if error.kind() == Kind::Conflict => {}
+                done => return done.and_then(|_| self.snapshot(owner, id)),
+            }
         }
-        let (version, record) = self.versioned(owner, id)?;
-        let record = Record {
-            description: details.description.clone(),
-            labels: details.labels.clone(),
-            pinned: details.pinned,
-            ..record
-        };
-        let mut change = snapshot_change(owner, id, Some(&record))?;
-        change.expected = Expected::Exactly(version);
-        self.log.commit(vec![change], Durability::Synced)?;
-        self.snapshot(owner, id)
+        Err(Error::new(
+            Kind::Conflict,
+            format!("snapshot {id} is changed by others all the time"),
+        ))
     }
 
     /// Deletes a snapshot, and the names which lead to it. Its room is free after a collection.

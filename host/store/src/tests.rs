@@ -150,15 +150,14 @@ fn a_snapshot_is_listed_named_found_and_deleted() {
         Kind::NotFound
     );
 
-    let pinned = Details {
-        pinned: true,
-        description: "before the upgrade".to_owned(),
-        ..Details::default()
-    };
-    let described = store.describe(OWNER, first.id, &pinned).unwrap();
+    let described = store
+        .describe(OWNER, first.id, |details| details.pinned = true)
+        .unwrap();
     assert_eq!((described.id, described.pinned), (first.id, true));
     assert_eq!(store.delete(OWNER, first.id).unwrap_err().kind(), Kind::Conflict);
-    store.describe(OWNER, first.id, &Details::default()).unwrap();
+    store
+        .describe(OWNER, first.id, |details| details.pinned = false)
+        .unwrap();
     store.delete(OWNER, first.id).unwrap();
     assert_eq!(store.delete(OWNER, first.id).unwrap_err().kind(), Kind::NotFound);
     assert!(store.names(OWNER).unwrap().is_empty(), "its name went with it");
@@ -337,6 +336,12 @@ fn an_interrupted_rollback_is_done_when_it_is_resumed() {
     let (store, _) = Store::open(&folder.path().join("store")).unwrap();
     assert_eq!(store.interrupted(OWNER).unwrap(), Some(snapshot.id));
     let mut line = Line::new(OWNER);
+    let refused = store.take(&mut line, directory.as_fd(), Since::Unknown, &details, Durability::Soon);
+    assert_eq!(
+        refused.unwrap_err().kind(),
+        Kind::Conflict,
+        "nobody takes a snapshot of what is half done"
+    );
     store.resume(&mut line, directory.as_fd(), Durability::Synced).unwrap();
     assert_eq!(
         files(&folder.path().join("work")).len(),
@@ -553,7 +558,7 @@ fn retention_keeps_what_it_says_and_nothing_else() {
 }
 
 #[test]
-fn an_owner_is_known_again_and_forgotten_but_for_what_is_pinned() {
+fn an_owner_is_known_again_and_forgotten() {
     let fixture = Fixture::new();
     let store = &fixture.store;
     store.put_record(OWNER, b"spec", Durability::Soon).unwrap();
@@ -565,12 +570,16 @@ fn an_owner_is_known_again_and_forgotten_but_for_what_is_pinned() {
         .put_state("other", "key", b"1", Expected::Any, Durability::Soon)
         .unwrap();
     fixture.take(&named("plain")).unwrap();
-    let pinned = fixture
+    fixture
         .take(&Details {
             pinned: true,
             ..Details::default()
         })
         .unwrap();
+    assert_eq!(
+        store.owners().unwrap().into_iter().collect::<Vec<_>>(),
+        [OWNER, "other"]
+    );
     let records = [
         (OWNER.to_owned(), b"spec".to_vec()),
         ("other".to_owned(), b"more".to_vec()),
@@ -580,8 +589,9 @@ fn an_owner_is_known_again_and_forgotten_but_for_what_is_pinned() {
     assert_eq!(store.records().unwrap(), records[1..]);
     assert_eq!(store.state(OWNER, "key").unwrap(), None);
     assert!(store.state("other", "key").unwrap().is_some());
-    let left = store.snapshots(OWNER).unwrap();
-    assert_eq!(left.iter().map(|snapshot| snapshot.id).collect::<Vec<_>>(), [pinned.id]);
+    assert!(store.snapshots(OWNER).unwrap().is_empty() && store.names(OWNER).unwrap().is_empty());
+    assert_eq!(store.head(OWNER).unwrap().snapshot, None);
+    assert_eq!(store.owners().unwrap().into_iter().collect::<Vec<_>>(), ["other"]);
 }
 
 /// Where the directory stands, and what a rollback intends, are as safe from a collection as snapshots.
@@ -597,4 +607,50 @@ fn a_collection_keeps_where_the_directory_stands() {
     fixture.store.delete(OWNER, first.id).unwrap();
     assert_eq!(fixture.store.collect().unwrap().packs, 1);
     assert_eq!(fixture.plain().parent, Some(second.id));
+}
+
+/// What was captured is in no snapshot then, so that a collection may take it.
+#[test]
+fn what_was_captured_for_nothing_is_not_relied_upon() {
+    let fixture = Fixture::new();
+    let noise = |seed: u64| -> Vec<u8> {
+        let mut bytes = vec![0; 60_000];
+        blake3::Hasher::new()
+            .update(&seed.to_le_bytes())
+            .finalize_xof()
+            .fill(&mut bytes);
+        bytes
+    };
+    fixture.write("first", "1");
+    let directory = File::open(fixture.work()).unwrap();
+    let mut line = Line::new(OWNER);
+    let (details, soon) = (Details::default(), Durability::Soon);
+    let first = fixture
+        .store
+        .take(&mut line, directory.as_fd(), Since::Unknown, &details, soon)
+        .unwrap();
+    for number in 0..40 {
+        fixture.write(&format!("big/{number}"), noise(number));
+    }
+    let inode = fs::metadata(fixture.work()).unwrap().ino();
+    let since = Since::Known(vec![Dirty { inode, entries: true }]);
+    let scope = Scope {
+        paths: paths(&["../x"]),
+        keep: vec![],
+    };
+    let refused = fixture
+        .store
+        .roll_back(&mut line, directory.as_fd(), since, first.id, &scope, &details, soon);
+    assert_eq!(refused.unwrap_err().kind(), Kind::InvalidInput);
+    assert_eq!(fixture.store.collect().unwrap().packs, 1);
+    let nothing = Since::Known(vec![]);
+    let taken = fixture
+        .store
+        .take(&mut line, directory.as_fd(), nothing, &details, soon)
+        .unwrap();
+    let verified = fixture.store.verify(OWNER, taken.id).unwrap();
+    assert!(
+        verified.damaged.is_empty() && verified.bytes > 2_000_000,
+        "{verified:?}"
+    );
 }

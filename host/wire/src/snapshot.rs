@@ -34,7 +34,7 @@ pub struct SnapshotRequest {
     #[cfg_attr(feature = "schema", schema(value_type = std::collections::BTreeMap<String, String>))]
     #[serde(default)]
     pub labels: Named<String>,
-    /// Whether nothing removes it before it is unpinned.
+    /// Whether neither deletion nor expiry removes it before it is unpinned.
     #[serde(default)]
     pub pinned: bool,
     /// When it is answered: `synced` where it is left out.
@@ -54,7 +54,7 @@ pub struct SnapshotChange {
     #[cfg_attr(feature = "schema", schema(value_type = std::collections::BTreeMap<String, Option<String>>))]
     #[serde(default)]
     pub labels: Named<Option<String>>,
-    /// Whether nothing removes it.
+    /// Whether neither deletion nor expiry removes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pinned: Option<bool>,
 }
@@ -87,7 +87,9 @@ pub struct SnapshotBody {
     pub changed: u64,
     /// Names which its parent has alone.
     pub removed: u64,
-    /// Whether nothing removes it before it is unpinned.
+    /// Sockets, pipes, devices and mount points, which no snapshot holds; as of when all files were last looked at.
+    pub skipped: u64,
+    /// Whether neither deletion nor expiry removes it before it is unpinned. It goes with its sandbox all the same.
     pub pinned: bool,
 }
 
@@ -215,6 +217,8 @@ pub struct RollbackBody {
     pub undone: DiffBody,
     /// What changed in mounted directories since the snapshot was taken, and was not undone: a thousand paths at most.
     pub outside: Vec<String>,
+    /// Whether there is more of that.
+    pub outside_truncated: bool,
     /// Milliseconds that it took, the end of processes included.
     pub elapsed_ms: f64,
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use jiff::Timestamp;
+use palisade::Kind;
 use palisade::snapshots::{
     Comparison, Details, Difference, DifferenceKind, Durability, Retention, Scope, Snapshot, SnapshotId, Snapshots,
     Truncated,
@@ -39,6 +40,7 @@ fn body(snapshot: Snapshot) -> SnapshotBody {
         added: snapshot.changes.added,
         changed: snapshot.changes.changed,
         removed: snapshot.changes.removed,
+        skipped: snapshot.skipped,
         pinned: snapshot.pinned,
     }
 }
@@ -86,7 +88,7 @@ fn snapshots(api: &Api, id: &str) -> Result<Snapshots, Failure> {
 }
 
 /// Takes a snapshot of a sandbox's own files, as they are between two operations on them. Programs go on, and wait for it
-/// when they change a file. Mounted directories are outside.
+/// when they open or change a file; they stand still for the first one. Mounted directories are outside.
 #[utoipa::path(post, path = "/v1/sandboxes/{id}/snapshots", params(("id" = String, Path)),
     request_body = SnapshotRequest, responses((status = 201, body = SnapshotBody)))]
 pub(super) async fn take(
@@ -157,17 +159,18 @@ pub(super) async fn change(
         labels: Named(changes),
         pinned,
     } = value;
+    let put = changes
+        .iter()
+        .filter_map(|(name, value)| Some((name.clone(), value.clone()?)));
+    labels::check(&put.collect())?;
     let snapshots = snapshots(&api, &id)?;
-    let found = snapshots.find(&snapshot).await?;
-    let labels = labels::changed(&found.labels, changes);
-    labels::check(&labels)?;
-    let details = Details {
-        name: None,
-        description: description.unwrap_or(found.description),
-        labels,
-        pinned: pinned.unwrap_or(found.pinned),
-    };
-    Ok(axum::Json(body(snapshots.describe(found.id, details).await?)))
+    let found = snapshots.find(&snapshot).await?.id;
+    let changed = snapshots.describe(found, move |details| {
+        details.labels = labels::changed(&details.labels, changes.clone());
+        details.description = description.clone().unwrap_or_else(|| details.description.clone());
+        details.pinned = pinned.unwrap_or(details.pinned);
+    });
+    Ok(axum::Json(body(changed.await?)))
 }
 
 /// Deletes a snapshot, and the names which lead to it. Its room is free after a collection.
@@ -196,13 +199,27 @@ pub(super) async fn compare(
     let after = snapshots.find(&snapshot).await?;
     let before = match &asked.from {
         Some(from) => Some(snapshots.find(from).await?.id),
-        None => after.parent,
+        None => parent(&snapshots, &after).await?,
     };
     let mut told = diff(snapshots.compare(before, after.id, limit).await?);
     if let Some(path) = &asked.path {
         told.text = Some(snapshots.compare_text(before, after.id, path).await?);
     }
     Ok(axum::Json(told))
+}
+
+async fn parent(snapshots: &Snapshots, of: &Snapshot) -> Result<Option<SnapshotId>, Failure> {
+    let Some(parent) = of.parent else {
+        return Ok(None);
+    };
+    match snapshots.find(&parent.to_string()).await {
+        Ok(found) => Ok(Some(found.id)),
+        Err(error) if error.kind() == Kind::NotFound => {
+            let message = format!("the parent of snapshot {} is gone: name another one with `from`", of.id);
+            Err(Failure::of(Kind::NotFound, message))
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Reads everything that a snapshot needs, and tells what is damaged.
@@ -295,6 +312,7 @@ pub(super) async fn roll_back(
         before: body(done.before),
         undone: diff(done.undone),
         outside: done.outside,
+        outside_truncated: done.outside_truncated == Truncated::Yes,
         elapsed_ms: started.elapsed().as_secs_f64() * 1e3,
     }))
 }

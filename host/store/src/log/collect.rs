@@ -2,7 +2,7 @@
 //!
 //! What is needed is found first, from the facts. Then packs which mostly hold other things are moved, one after another:
 //! what is needed goes to the end of the newest pack, and is on the disk before the old one is removed. A blob which
-//! is put meanwhile and found to be there counts as needed; whether it is, and that it is not, is decided under one lock.
+//! is put meanwhile counts as needed; whether it is, and that it is not, is decided under one lock.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::TryLockError;

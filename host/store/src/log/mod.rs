@@ -38,7 +38,7 @@ use self::fact::Batch;
 pub use self::fact::Version;
 pub(crate) use self::fact::{Fact, Space};
 use self::keeper::Keeper;
-use self::pack::{Location, PackId};
+use self::pack::{Location, Pack, PackId};
 use self::packs::Packs;
 use self::record::{Header, Record, RecordKind};
 use self::recovery::recover;
@@ -82,7 +82,7 @@ struct Shared {
     pack_bytes: u64,
     /// Held for reading by whoever relies on what is there, for writing while a collection begins.
     leases: RwLock<()>,
-    /// Blobs which were found to be there since the collection began that is under way.
+    /// Blobs which were put since the collection began that is under way.
     touched: Mutex<Option<HashSet<Digest>>>,
 }
 
@@ -204,11 +204,11 @@ impl Log {
     }
 
     /// Where the records of a pack end.
-    fn end_of(&self, id: PackId) -> Result<u64> {
-        let (newest, end) = self.shared.writer().position();
-        match newest == id {
-            true => Ok(end),
-            false => self.shared.packs.length(id),
+    fn end_of(&self, pack: &Pack) -> Result<u64> {
+        let writer = self.shared.writer();
+        match writer.pack.id() == pack.id() {
+            true => Ok(writer.written()),
+            false => pack.length(),
         }
     }
 
@@ -261,12 +261,12 @@ impl Shared {
         Ok(())
     }
 
-    /// Whether a blob is there, and then it stays for who has a lease.
+    /// Whether a blob is there. It stays for who has a lease, and so does one that is put now.
     fn has(&self, digest: &Digest) -> Result<bool> {
         let mut touched = self.touched();
         let location = self.catalogue.blob(digest)?;
         let has = location.is_some_and(|location| self.packs.contains(location.pack));
-        if let Some(touched) = touched.as_mut().filter(|_| has) {
+        if let Some(touched) = touched.as_mut() {
             touched.insert(*digest);
         }
         Ok(has)

@@ -30,11 +30,11 @@ impl Log {
             facts: Vec::new(),
         };
         for id in shared.packs.ids() {
-            let end = self.end_of(id)?;
             match shared.packs.get(id) {
                 // Collected meanwhile.
                 Ok(None) => {}
                 Ok(Some(pack)) => {
+                    let end = self.end_of(&pack)?;
                     let mut offset = START;
                     while let Some(item) = pack.look(offset, end)? {
                         let from = offset;
@@ -61,7 +61,7 @@ impl Log {
                 Err(_) => scrubbed.damaged.push(Damage {
                     pack: id.0,
                     from: 0,
-                    to: end,
+                    to: shared.packs.length(id)?,
                 }),
             }
         }

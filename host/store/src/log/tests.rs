@@ -430,9 +430,12 @@ fn what_is_put_while_a_collection_runs_stays() {
     let (log, _) = open(folder.path());
     let contents = fill(&log, 0..40);
     let (digest, content) = &contents[7];
+    let (fresh, mut new) = (noise(1_000_000, 100), None);
     let done = log.collect(
         || {
             assert_eq!(log.put(content).unwrap(), *digest);
+            new = Some(log.put(&fresh).unwrap());
+            log.commit(vec![said("new", "1")], Durability::Synced).unwrap();
             let second = log.collect(|| Ok(HashSet::new()), |_, _, _| false);
             assert_eq!(second.unwrap_err().kind(), Kind::Conflict);
             Ok(HashSet::new())
@@ -440,6 +443,11 @@ fn what_is_put_while_a_collection_runs_stays() {
         |_, _, _| false,
     );
     assert!(done.unwrap().packs > 3);
+    assert_eq!(
+        log.get(&new.unwrap()).unwrap(),
+        fresh,
+        "what was not there before stays too"
+    );
     assert_eq!(&log.get(digest).unwrap(), content);
     assert_eq!(log.get(&contents[8].0).unwrap_err().kind(), Kind::Corrupt);
     assert_eq!(log.put(&contents[8].1).unwrap(), contents[8].0);

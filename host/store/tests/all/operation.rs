@@ -247,12 +247,11 @@ impl Site {
                 description,
                 pinned,
             } => {
-                let details = Details {
-                    description: description.clone(),
-                    pinned: *pinned,
-                    ..Details::default()
+                let edit = |details: &mut Details| {
+                    details.description.clone_from(description);
+                    details.pinned = *pinned;
                 };
-                done(store.describe(OWNER, id.parse().unwrap(), &details))
+                done(store.describe(OWNER, id.parse().unwrap(), edit))
             }
             Operation::SetName { name, id } => done(store.set_name(OWNER, name, id.parse().unwrap())),
             Operation::RemoveName { name } => done(store.remove_name(OWNER, name)),
