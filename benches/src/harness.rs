@@ -24,6 +24,10 @@ pub(crate) struct Measurement {
     pub unit: &'static str,
     /// The median of the ratios of the pairs.
     pub ratio: f64,
+    /// Between which a half of the ratios are.
+    pub spread: (f64, f64),
+    /// How many pairs there were.
+    pub pairs: usize,
     /// The most that the ratio may be; `None`: it only says how much it is.
     pub goal: Option<f64>,
     pub met: Option<bool>,
@@ -46,6 +50,8 @@ impl Measurement {
             floor: median(&|(_, floor)| *floor),
             unit,
             ratio,
+            spread: middle_half(pairs.iter().map(|(ours, floor)| ours / floor).collect()),
+            pairs: pairs.len(),
             goal,
             met: goal.map(|goal| ratio <= goal),
         }
@@ -102,6 +108,22 @@ pub(crate) fn time_each_of<I, T>(
     })
 }
 
+/// Microseconds of the median one of `count` repetitions, each of which is given an input of its own; making that does not
+/// count. For what may wait for the disk, where a mean is that of the few which wait longest.
+pub(crate) fn time_middle_of<I>(
+    count: u32,
+    mut input: impl FnMut() -> Result<I>,
+    mut repetition: impl FnMut(I) -> Result<()>,
+) -> Result<f64> {
+    let times = (0..count).map(|_| {
+        let input = input()?;
+        let start = Instant::now();
+        repetition(input)?;
+        Ok(micros(start.elapsed()))
+    });
+    Ok(median(times.collect::<Result<_>>()?))
+}
+
 /// The runtime which both sides run in.
 pub(crate) fn runtime() -> Result<Runtime> {
     Ok(Builder::new_multi_thread().worker_threads(1).enable_all().build()?)
@@ -124,4 +146,13 @@ fn median(mut figures: Vec<f64>) -> f64 {
         count if count % 2 == 0 => f64::midpoint(figures[middle - 1], figures[middle]),
         _ => figures[middle],
     }
+}
+
+/// The least and the most of the half in the middle.
+fn middle_half(mut figures: Vec<f64>) -> (f64, f64) {
+    figures.sort_by(f64::total_cmp);
+    let quarter = figures.len().saturating_sub(1) / 4;
+    let least = figures.get(quarter).copied();
+    let most = figures.iter().rev().nth(quarter).copied();
+    (least.unwrap_or(f64::NAN), most.unwrap_or(f64::NAN))
 }

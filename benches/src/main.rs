@@ -1,7 +1,8 @@
 //! Measures palisade against the floor beneath it: the same work done by bare wasmtime and by the plain file system.
 //!
 //! Every figure is a ratio of two measurements taken in turn within one run, so that a machine which is slow today, or
-//! has neighbours, changes both alike. `cargo xtask bench [SUITE] [--peers] [--json FILE]` runs it.
+//! has neighbours, changes both alike. `cargo xtask bench [SUITE] [--peers] [--json FILE]` runs it. Snapshots are measured
+//! against other programs too: those which this machine has.
 
 mod floor;
 mod harness;
@@ -9,6 +10,7 @@ mod http;
 mod machine;
 mod ours;
 mod report;
+mod snapshot;
 mod spine;
 mod tools;
 
@@ -36,6 +38,8 @@ struct Arguments {
     /// Measures others beside ours: the program of `benches/peers`.
     #[arg(long, value_name = "PROGRAM")]
     peers: Option<PathBuf>,
+    #[command(flatten)]
+    snapshot: snapshot::Options,
     /// Runs one measurement of memory in this process and prints it; what the suites start themselves for.
     #[arg(long, hide = true, value_name = "SIDE")]
     memory_probe: Option<spine::memory::Probe>,
@@ -52,6 +56,8 @@ enum Suite {
     Tools,
     /// The same over HTTP.
     Http,
+    /// Snapshots of directories, and going back to them.
+    Snapshot,
 }
 
 fn main() -> Result<()> {
@@ -64,13 +70,20 @@ fn main() -> Result<()> {
     }
     let settings = harness::Settings { pairs: arguments.pairs };
     let tools = || tools::run(settings, arguments.peers.as_deref());
+    let mut notes = Vec::new();
+    let mut snapshot = || -> Result<_> {
+        let (results, said) = snapshot::run(settings, &arguments.snapshot)?;
+        notes = said;
+        Ok(results)
+    };
     let results = match arguments.suite {
         Some(Suite::Spine) => spine::run(settings)?,
         Some(Suite::Tools) => tools()?,
         Some(Suite::Http) => http::run(settings)?,
-        None => [spine::run(settings)?, tools()?, http::run(settings)?].concat(),
+        Some(Suite::Snapshot) => snapshot()?,
+        None => [spine::run(settings)?, tools()?, http::run(settings)?, snapshot()?].concat(),
     };
-    let report = report::Report::new(settings, results);
+    let report = report::Report::new(settings, results, notes);
     print!("{report}");
     if let Some(file) = arguments.json {
         let json = serde_json::to_string_pretty(&report)?;

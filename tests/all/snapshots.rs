@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use palisade::policy::{Access, LimitsRequest};
-use palisade::snapshots::{Details, DifferenceKind, Durability, Scope, Snapshot, Way};
+use palisade::snapshots::{Details, DifferenceKind, Durability, SNAPSHOTS_MAX, Scope, Snapshot, Way};
 use palisade::{Delivery, Ending, Event, FileKind, Kind, Sandbox, State};
 use palisade_tests::*;
 
@@ -314,4 +314,20 @@ async fn snapshots_go_with_their_sandbox() {
     let refused = snapshots.take(Details::default(), Durability::Soon).await;
     assert_eq!(refused.unwrap_err().kind(), Kind::Conflict);
     assert!(snapshots.list().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn there_are_so_many_snapshots_of_a_sandbox_and_no_more() {
+    let sandbox = sandbox(spec());
+    let snapshots = sandbox.snapshots();
+    let take = async || snapshots.take(Details::default(), Durability::Soon).await;
+    let mut last = None;
+    for _ in 0..SNAPSHOTS_MAX {
+        last = Some(take().await.unwrap());
+    }
+    assert_eq!(take().await.unwrap_err().kind(), Kind::Exhausted);
+    snapshots.delete(last.unwrap().id).await.unwrap();
+    take().await.unwrap();
+    assert_eq!(take().await.unwrap_err().kind(), Kind::Exhausted);
+    sandbox.destroy().await.unwrap();
 }

@@ -123,7 +123,8 @@ impl Catalogue {
 
     /// The newest version of a fact, and where it is.
     pub(super) fn newest(&self, space: Space, key: &[u8]) -> Result<Option<(Version, FactAt)>> {
-        Ok(self.versions(space, key)?.pop())
+        let last = self.last(&fact_prefix(space, key, Whole::Yes))?;
+        Ok(last.and_then(|(key, value)| version_of(&key).zip(fact_at(&value))))
     }
 
     /// All versions of a fact, the oldest first.
@@ -275,6 +276,30 @@ impl Catalogue {
             }
         }
         Ok(guarded(|| self.sled.get(key))?.map(|value| value.to_vec()))
+    }
+
+    /// The last of the keys which are `prefix` and a version, whatever their number.
+    fn last(&self, prefix: &[u8]) -> Result<Option<(Bytes, Bytes)>> {
+        let range = prefix.to_vec()..=[prefix, &[255; 8]].concat();
+        let newer = {
+            let waiting = self.waiting();
+            let there = |(key, value): (&Bytes, &Option<Bytes>)| Some((key.clone(), value.clone()?));
+            let new = waiting.new.range(range.clone()).rev().find_map(there);
+            let leaving = waiting.leaving.range(range.clone()).rev();
+            let mut leaving = leaving.filter(|(key, _)| !waiting.new.contains_key(*key));
+            new.max(leaving.find_map(there))
+        };
+        let mut older = self.sled.range(range).rev();
+        while let Some((key, _)) = guarded(|| older.next().transpose())? {
+            if newer.as_ref().is_some_and(|(newer, _)| newer[..] >= key[..]) {
+                break;
+            }
+            // It may have been removed.
+            if let Some(value) = self.get(&key)? {
+                return Ok(Some((key.to_vec(), value)));
+            }
+        }
+        Ok(newer)
     }
 
     /// Calls `visit` with every key which begins with `prefix`, in order.

@@ -77,6 +77,8 @@ struct Shared {
     writer: Mutex<Writer>,
     /// Held by the one who syncs; others find that it is done.
     turn: Mutex<()>,
+    /// Held by the one who writes the catalogue.
+    catching_up: Mutex<()>,
     /// Why nothing can be written any more.
     failed: OnceLock<Error>,
     pack_bytes: u64,
@@ -132,6 +134,7 @@ impl Log {
             catalogue: recovered.catalogue,
             writer: Mutex::new(recovered.writer),
             turn: Mutex::default(),
+            catching_up: Mutex::default(),
             failed: OnceLock::new(),
             pack_bytes,
             leases: RwLock::default(),
@@ -439,6 +442,7 @@ impl Shared {
 
     /// Writes to sled what it does not have yet, after the packs are on the disk.
     fn catch_up(&self) -> Result<()> {
+        let _catching_up = self.catching_up.lock().unwrap_or_else(PoisonError::into_inner);
         self.check()?;
         let position = {
             let mut writer = self.writer();

@@ -569,3 +569,27 @@ fn what_cannot_be_written_can_be_read_for_as_long_as_it_is_in_memory() {
     log.shared.writer().flush().unwrap_err();
     assert_eq!(log.get(&Digest::of(&content)).unwrap(), content);
 }
+
+/// In memory, in sled, and in both; with the newest removed by a collection.
+#[test]
+fn the_newest_version_is_the_last_of_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, _) = open(folder.path());
+    for number in 0..300 {
+        log.commit(vec![said("a", &number.to_string())], Durability::Soon)
+            .unwrap();
+        let history = log.history(Space::Name, b"a").unwrap();
+        let newest = log.newest(Space::Name, b"a").unwrap().unwrap();
+        assert_eq!(history.last(), Some(&(newest.0, Some(newest.1))));
+        match number % 7 {
+            0 => log.shared.catch_up().unwrap(),
+            5 => {
+                let (version, _) = log.shared.catalogue.newest(Space::Name, b"a").unwrap().unwrap();
+                log.shared.catalogue.remove_fact(Space::Name, b"a", version);
+                let newest = log.newest(Space::Name, b"a").unwrap().unwrap();
+                assert_eq!(newest.1, (number - 1).to_string().as_bytes());
+            }
+            _ => {}
+        }
+    }
+}
