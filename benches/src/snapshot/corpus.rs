@@ -20,7 +20,7 @@ const LARGE: usize = 250_000_000;
 /// In pieces of which a large file is text and noise in turn.
 const PIECE: usize = 1 << 20;
 /// How much source is enough.
-const SOURCE_BYTES: u64 = 100_000_000;
+const SOURCE_BYTES: u64 = 50_000_000;
 
 /// How many files change between two snapshots.
 pub(super) const CHANGED: usize = 10;

@@ -40,7 +40,5 @@ pub(super) fn run(settings: Settings, scratch: &Scratch) -> Result<Vec<Measureme
             results.push(measured);
         }
     }
-    drop(fewest);
-    scratch.clear()?;
     Ok(results)
 }

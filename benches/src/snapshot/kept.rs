@@ -1,6 +1,6 @@
 //! Our side: a store, and the line of one directory.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -8,8 +8,6 @@ use std::path::{Path, PathBuf};
 use palisade_store::{Details, Dirty, Durability, Line, Scope, Since, SnapshotId, Store, Way};
 use wasmtime::error::Context;
 use wasmtime::{Result, ensure};
-
-use super::scratch;
 
 const OWNER: &str = "bench";
 
@@ -40,7 +38,9 @@ impl Kept {
     /// Makes an empty store in place of the one there is, and closes it.
     pub(super) fn reset(&mut self) -> Result<()> {
         self.store = None;
-        scratch::remove(&self.folder)?;
+        if self.folder.exists() {
+            fs::remove_dir_all(&self.folder)?;
+        }
         self.line = Line::new(OWNER);
         self.latest = None;
         self.open()?;

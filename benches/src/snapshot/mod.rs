@@ -39,12 +39,12 @@ pub(crate) struct Options {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Subject {
-    /// 10,000 files, 100 MB.
-    Many,
     /// 4 files, 1 GB.
     Large,
-    /// The source of crates which this machine has, up to 100 MB.
+    /// The source of crates which this machine has, up to 50 MB.
     Source,
+    /// 10,000 files, 100 MB.
+    Many,
     /// 1,000 to 100,000 files, of which as many change.
     Growth,
 }
@@ -61,7 +61,7 @@ impl Subject {
         match self {
             Self::Many | Self::Source => 3_000_000_000,
             Self::Large => 9_000_000_000,
-            Self::Growth => 4_000_000_000,
+            Self::Growth => 3_000_000_000,
         }
     }
 }
@@ -76,6 +76,9 @@ pub(crate) fn run(settings: Settings, options: &Options) -> Result<(Vec<Measurem
     for subject in Subject::value_variants() {
         if !options.corpus.is_empty() && !options.corpus.contains(subject) {
             continue;
+        }
+        if scratch.free()? < subject.needs() {
+            scratch.clear()?;
         }
         if scratch.free()? < subject.needs() {
             let (name, gigabytes) = (subject.name(), subject.needs() / 1_000_000_000);
@@ -102,7 +105,7 @@ pub(crate) fn run(settings: Settings, options: &Options) -> Result<(Vec<Measurem
         if *subject == Subject::Many {
             results.extend(few::run(settings, &scratch, &corpus)?);
         }
-        scratch.clear()?;
+        scratch.discard(&corpus.tree)?;
     }
     Ok((results, notes))
 }

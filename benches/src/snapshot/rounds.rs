@@ -6,8 +6,11 @@ use wasmtime::Result;
 
 use crate::harness::{Measurement, Settings};
 
-/// As much of the clock as one side gets, with what it needs before; at least one round for each.
+/// As much of the clock as one side gets, with what it needs before.
 const PATIENCE: Duration = Duration::from_secs(4);
+
+/// As many rounds as one gets all the same for which there is a goal, unless they take several times as long.
+const FEWEST: usize = 3;
 
 /// One of those which are compared.
 pub(super) struct Side<'a> {
@@ -45,7 +48,18 @@ pub(super) fn compare(
     let mut spent = vec![Duration::ZERO; sides.len()];
     let mut figures: Vec<Vec<Option<f64>>> = vec![Vec::new(); sides.len()];
     for round in 0..settings.pairs {
-        let takes_part: Vec<_> = spent.iter().map(|spent| *spent < PATIENCE).collect();
+        let takes_part: Vec<_> = sides
+            .iter()
+            .zip(&spent)
+            .map(|(side, spent)| {
+                let patience = if side.goal.is_some() && round < FEWEST {
+                    PATIENCE * 4
+                } else {
+                    PATIENCE
+                };
+                *spent < patience
+            })
+            .collect();
         // Ours goes on for as long as somebody is there to be compared with.
         if !takes_part[1..].contains(&true) {
             break;

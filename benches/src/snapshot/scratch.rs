@@ -1,5 +1,9 @@
 //! A folder for everything which is made here, and which is removed whatever ends the run.
+//!
+//! What has many files is only moved out of the way before: ext4 does not give an inode to another file for some minutes
+//! after it was freed, and while it looks past thousands of those, making a file takes ten times as long.
 
+use std::cell::Cell;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -11,16 +15,25 @@ use tokio::signal::unix::{SignalKind, signal};
 use wasmtime::error::Context;
 use wasmtime::{Result, ensure};
 
+use super::floor;
 use crate::harness::micros;
 
 /// How often what is in the folder is removed again while somebody is still writing there.
 const REMOVALS: usize = 100;
+
+/// A folder with more files than that is moved out of the way.
+const FEW: usize = 1_000;
+
+/// As long as that many bytes are free.
+const SPARE: u64 = 2_000_000_000;
 
 /// What a shell says of who was interrupted.
 const INTERRUPTED: i32 = 130;
 
 pub(super) struct Scratch {
     folder: PathBuf,
+    /// Folders which were moved out of the way.
+    discarded: Cell<usize>,
     state: Arc<Mutex<State>>,
 }
 
@@ -44,6 +57,7 @@ impl Scratch {
             .with_context(|| format!("cannot make a folder in {}", parent.display()))?;
         let scratch = Self {
             folder: folder.path().canonicalize()?,
+            discarded: Cell::new(0),
             state: Arc::new(Mutex::new(State {
                 folder: Some(folder),
                 running: None,
@@ -74,6 +88,22 @@ impl Scratch {
             remove(&entry?.path())?;
         }
         Ok(())
+    }
+
+    /// Has nothing be in a folder any more.
+    pub(super) fn discard(&self, folder: &Path) -> Result<()> {
+        let mut files = 0;
+        let counted = floor::walk(folder, &mut |_| {
+            files += 1;
+            Ok(())
+        });
+        if counted.is_err() || files <= FEW || self.free()? < SPARE {
+            return remove(folder);
+        }
+        self.discarded.set(self.discarded.get() + 1);
+        let discarded = self.folder.join("discarded");
+        fs::create_dir_all(&discarded)?;
+        Ok(fs::rename(folder, discarded.join(self.discarded.get().to_string()))?)
     }
 
     /// Waits until what was written is on the disk, so that it is not written while something else is measured.
@@ -117,7 +147,7 @@ impl Drop for Scratch {
 }
 
 /// Removes a folder with all that is in it; that it is not there is fine.
-pub(super) fn remove(path: &Path) -> Result<()> {
+fn remove(path: &Path) -> Result<()> {
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(error).with_context(|| format!("cannot remove {}", path.display()))

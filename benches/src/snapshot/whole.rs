@@ -12,7 +12,7 @@ use super::floor::{taken, walk};
 use super::kept::Kept;
 use super::others::{self, Other};
 use super::rounds::{Side, compare};
-use super::scratch::{Scratch, remove};
+use super::scratch::Scratch;
 use crate::harness::{Measurement, Settings, micros};
 
 const FIRST_GOAL: f64 = 1.0 / 3.0;
@@ -20,7 +20,9 @@ const RESTORE_GOAL: f64 = 1.0;
 const SIZE_GOAL: f64 = 1.05;
 
 pub(super) fn run(settings: Settings, scratch: &Scratch, corpus: &Corpus) -> Result<Vec<Measurement>> {
-    let ours = RefCell::new(Kept::new(&scratch.path().join("store"), &corpus.tree)?);
+    let store = scratch.path().join("store");
+    scratch.discard(&store)?;
+    let ours = RefCell::new(Kept::new(&store, &corpus.tree)?);
     let mut others = others::all(scratch, |_| Ok(corpus.tree.clone()))?;
     let mut results = first(settings, scratch, corpus, &ours, &mut others)?;
     results.extend(size(corpus, &ours, &others)?);
@@ -89,7 +91,7 @@ fn restore(
         })
     });
     let results = compare(settings, (&what, "ms"), side, sides.collect())?;
-    remove(into)?;
+    scratch.discard(into)?;
     Ok(results)
 }
 
@@ -111,7 +113,7 @@ fn goal(other: &dyn Other, goal: f64) -> Option<f64> {
 }
 
 fn empty(scratch: &Scratch, folder: &Path) -> Result<()> {
-    remove(folder)?;
+    scratch.discard(folder)?;
     std::fs::create_dir(folder)?;
     scratch.settle()
 }

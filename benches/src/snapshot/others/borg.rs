@@ -6,7 +6,6 @@ use std::process::Command;
 use wasmtime::Result;
 
 use super::{Other, Place, below};
-use crate::snapshot::scratch::remove;
 
 pub(super) struct Borg<'a> {
     place: Place<'a>,
@@ -45,7 +44,7 @@ impl Other for Borg<'_> {
     }
 
     fn reset(&mut self) -> Result<()> {
-        remove(&self.place.store)?;
+        self.place.scratch.discard(&self.place.store)?;
         self.place
             .scratch
             .run(self.command("init").args(["--encryption", "none"]))

@@ -8,7 +8,6 @@ use wasmtime::Result;
 
 use super::{Other, Place};
 use crate::harness::micros;
-use crate::snapshot::scratch::remove;
 
 pub(super) struct Copies<'a> {
     place: Place<'a>,
@@ -82,7 +81,7 @@ impl Other for Copies<'_> {
     }
 
     fn reset(&mut self) -> Result<()> {
-        remove(&self.place.store)?;
+        self.place.scratch.discard(&self.place.store)?;
         Ok(std::fs::create_dir(&self.place.store)?)
     }
 
@@ -95,7 +94,7 @@ impl Other for Copies<'_> {
     /// Removes everything and copies it back: it has nothing that says what changed.
     fn go_back(&mut self, _: &[PathBuf]) -> Result<f64> {
         let start = Instant::now();
-        remove(&self.place.tree)?;
+        std::fs::remove_dir_all(&self.place.tree)?;
         std::fs::create_dir(&self.place.tree)?;
         let mut command = self.restoring(&self.place.tree);
         // The one it would begin in was removed.

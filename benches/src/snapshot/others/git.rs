@@ -6,7 +6,6 @@ use std::process::Command;
 use wasmtime::Result;
 
 use super::{Other, Place};
-use crate::snapshot::scratch::remove;
 
 pub(super) struct Git<'a> {
     place: Place<'a>,
@@ -46,7 +45,7 @@ impl Other for Git<'_> {
     }
 
     fn reset(&mut self) -> Result<()> {
-        remove(&self.place.store)?;
+        self.place.scratch.discard(&self.place.store)?;
         self.place.scratch.run(self.command("init").arg("--quiet"))?;
         for (key, value) in SETTINGS {
             self.place.scratch.run(self.command("config").args([key, value]))?;

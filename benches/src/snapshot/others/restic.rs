@@ -7,7 +7,6 @@ use std::process::Command;
 use wasmtime::Result;
 
 use super::{Other, Place, below};
-use crate::snapshot::scratch::remove;
 
 pub(super) struct Restic<'a> {
     place: Place<'a>,
@@ -43,7 +42,7 @@ impl Other for Restic<'_> {
     }
 
     fn reset(&mut self) -> Result<()> {
-        remove(&self.place.store)?;
+        self.place.scratch.discard(&self.place.store)?;
         self.place.scratch.run(&mut self.command("init"))
     }
 
