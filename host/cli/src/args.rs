@@ -338,7 +338,7 @@ pub(crate) enum SnapshotAction {
     },
     /// Remove a name; the snapshot stays
     Unname { sandbox: String, name: String },
-    /// Let nothing remove a snapshot
+    /// Let neither deletion nor expiry remove a snapshot
     Pin { sandbox: String, snapshot: String },
     /// Let it be removed again
     Unpin { sandbox: String, snapshot: String },
@@ -375,7 +375,7 @@ pub(crate) struct SnapshotCreate {
     /// A label to find it by; may be repeated
     #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label)]
     pub labels: Vec<(String, String)>,
-    /// Let nothing remove it
+    /// Let neither deletion nor expiry remove it
     #[arg(long)]
     pub pin: bool,
 }

@@ -145,31 +145,27 @@ impl Store {
     }
 
     fn read_content(&self, content: &Content, limit: usize) -> Result<Vec<u8>> {
-        let mut bytes = match content {
-            Content::Empty => Vec::new(),
-            Content::Whole(digest) => self.log.get(digest)?,
+        let mut bytes = Vec::new();
+        match content {
+            Content::Empty => {}
+            Content::Whole(digest) => bytes = self.log.get(digest)?,
             Content::Chunked(list) => {
-                let mut bytes = Vec::new();
                 for (digest, count) in Chunks::get(&self.log, list)?.runs {
                     let chunk = self.log.get(&digest)?;
-                    for _ in 0..count {
-                        if bytes.len() >= limit {
-                            return Ok(cut(bytes, limit));
-                        }
+                    let mut left = count;
+                    while left > 0 && bytes.len() < limit {
                         bytes.extend_from_slice(&chunk);
+                        left -= 1;
+                    }
+                    if bytes.len() >= limit {
+                        break;
                     }
                 }
-                bytes
             }
-        };
-        bytes = cut(bytes, limit);
+        }
+        bytes.truncate(limit);
         Ok(bytes)
     }
-}
-
-fn cut(mut bytes: Vec<u8>, limit: usize) -> Vec<u8> {
-    bytes.truncate(limit);
-    bytes
 }
 
 impl Item {

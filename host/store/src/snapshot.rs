@@ -56,7 +56,7 @@ pub struct Snapshot {
     /// Sockets, pipes, devices and mount points, which no snapshot holds; as of when all of the directory was last looked
     /// at.
     pub skipped: u64,
-    /// Whether nothing removes it before it is unpinned.
+    /// Whether neither deletion nor expiry removes it before it is unpinned; forgetting its owner does.
     pub pinned: bool,
 }
 
@@ -81,7 +81,7 @@ pub struct Details {
     pub description: String,
     #[expect(missing_docs, reason = "says it")]
     pub labels: BTreeMap<String, String>,
-    /// Whether nothing removes it before it is unpinned.
+    /// Whether neither deletion nor expiry removes it before it is unpinned; forgetting its owner does.
     pub pinned: bool,
 }
 
